@@ -1,0 +1,84 @@
+/**
+ * tracefs: where the kernel lists its tracepoints. Found where it is mounted, else opened without mounting it anywhere.
+ *
+ * @module
+ */
+
+import { DetraceError } from "../error.ts";
+import { check, closeFd, cstring, extra } from "../sys/door.ts";
+import { SyscallError } from "../sys/errno.ts";
+import { exists, readText } from "../sys/file.ts";
+
+// The same numbers on all architectures (5.2).
+const FSOPEN = 430, FSCONFIG = 431, FSMOUNT = 432;
+const FSCONFIG_CMD_CREATE = 6;
+
+let found: string | undefined;
+
+/**
+ * The directory of tracefs.
+ *
+ * Where it is not mounted, it is mounted for this process alone: fsopen(2) and fsmount(2) give a descriptor of a mount that
+ * has no place in any directory, so that nothing on the machine changes and nothing is left behind.
+ *
+ * @throws {DetraceError} If it is not mounted and cannot be.
+ */
+export function tracefs(): string {
+  if (found !== undefined) return found;
+  for (const path of ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]) {
+    try {
+      if (exists(`${path}/events`)) return found = path;
+    } catch { /* not readable: the error below says what to do */ }
+  }
+  const { fsopen, fsconfig, fsmount } = extra({
+    fsopen: { name: "syscall", parameters: ["i32", "buffer", "i32"], result: "i32" },
+    fsconfig: {
+      name: "syscall",
+      parameters: ["i32", "i32", "i32", "buffer", "buffer", "i32"],
+      result: "i32",
+    },
+    fsmount: { name: "syscall", parameters: ["i32", "i32", "i32", "i32"], result: "i32" },
+  });
+  let context = -1;
+  try {
+    context = check(fsopen(FSOPEN, cstring("tracefs"), 1), "fsopen");
+    check(fsconfig(FSCONFIG, context, FSCONFIG_CMD_CREATE, null, null, 0), "fsconfig");
+    const mount = check(fsmount(FSMOUNT, context, 1, 0), "fsmount"); // open until the process ends
+    return found = `/proc/self/fd/${mount}`;
+  } catch (cause) {
+    throw new DetraceError(
+      "cannot find the kernel's tracepoints: tracefs is not mounted, and cannot be opened here",
+      {
+        cause,
+        hint: "run as root, or mount it: mount -t tracefs tracefs /sys/kernel/tracing",
+      },
+    );
+  } finally {
+    if (context >= 0) closeFd(context);
+  }
+}
+
+/**
+ * Whether the running kernel has a tracepoint.
+ *
+ * @param name Category and name, `syscalls/sys_enter_open`.
+ * @throws {DetraceError} If tracefs cannot be had.
+ */
+export function hasTracepoint(name: string): boolean {
+  return /^[\w-]+\/[\w-]+$/.test(name) && exists(`${tracefs()}/events/${name}/id`);
+}
+
+/**
+ * A tracepoint's number, for perf_event_open(2).
+ *
+ * @param name Category and name, `syscalls/sys_enter_open`.
+ * @throws {DetraceError} If the kernel has no such tracepoint.
+ */
+export function tracepointId(name: string): number {
+  try {
+    if (/^[\w-]+\/[\w-]+$/.test(name)) return Number(readText(`${tracefs()}/events/${name}/id`));
+  } catch (error) {
+    if (!(error instanceof SyscallError) || error.code !== "ENOENT") throw error;
+  }
+  throw new DetraceError(`this kernel has no tracepoint ${name}`);
+}

@@ -1,0 +1,247 @@
+/**
+ * The skeleton generator: an object → the TypeScript of `bpf/NAME.ts`, with typed globals and a reader for every record.
+ *
+ * A ring buffer called `events` carries `struct event`: a map's name without its plural `s` names the struct.
+ *
+ * @module
+ */
+
+import {
+  type Btf,
+  BTF_KIND_ARRAY,
+  BTF_KIND_ENUM,
+  BTF_KIND_ENUM64,
+  BTF_KIND_INT,
+  BTF_KIND_PTR,
+  BTF_KIND_STRUCT,
+  BTF_KIND_UNION,
+} from "../btf/btf.ts";
+import { DetraceError } from "../error.ts";
+import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
+import { readObject } from "./read.ts";
+
+const INT_SIGNED = 1, INT_CHAR = 2, INT_BOOL = 4;
+
+/** A member of a record, nested structs flattened. */
+interface Field {
+  readonly name: string;
+  readonly typeId: number;
+  /** Bits from the record's start. */
+  readonly bit: number;
+  /** Bits of a bitfield, else 0. */
+  readonly bits: number;
+}
+
+/** `target_pid` → `targetPid`. */
+function camel(name: string): string {
+  return name.replace(/_+([a-z0-9])/g, (_, c: string) => c.toUpperCase());
+}
+function pascal(name: string): string {
+  const text = camel(name);
+  return text[0]!.toUpperCase() + text.slice(1);
+}
+
+/** How a scalar is read: its size in bytes and whether it has a sign, or undefined for what is no scalar. */
+function scalar(
+  btf: Btf,
+  typeId: number,
+): { size: number; signed: boolean; bool: boolean; char: boolean } | undefined {
+  const id = btf.skip(typeId);
+  switch (btf.kind(id)) {
+    case BTF_KIND_INT: {
+      const encoding = btf.intEncoding(id), size = btf.sizeOf(id);
+      // Clang marks `char` as signed and leaves INT_CHAR unset: a char is known by its name.
+      const char = size === 1 && (Boolean(encoding & INT_CHAR) || btf.name(id) === "char");
+      return { size, signed: Boolean(encoding & INT_SIGNED), bool: Boolean(encoding & INT_BOOL), char };
+    }
+    case BTF_KIND_ENUM:
+    case BTF_KIND_ENUM64:
+      return { size: btf.sizeOf(id), signed: btf.enumIsSigned(id), bool: false, char: false };
+    case BTF_KIND_PTR:
+      return { size: 8, signed: false, bool: false, char: false };
+  }
+}
+
+function fields(btf: Btf, id: number, prefix = "", base = 0): Field[] {
+  const all: Field[] = [];
+  for (let i = 0; i < btf.vlen(id); i++) {
+    const type = btf.skip(btf.memberType(id, i)), kind = btf.kind(type);
+    const bit = base + btf.memberBitOffset(id, i), own = btf.memberName(id, i);
+    const name = own ? prefix + own : prefix;
+    if (kind === BTF_KIND_STRUCT || kind === BTF_KIND_UNION) {
+      all.push(...fields(btf, type, own ? `${name}_` : prefix, bit));
+    } else all.push({ name, typeId: btf.memberType(id, i), bit, bits: btf.memberBitfieldSize(id, i) });
+  }
+  return all;
+}
+
+const at = (offset: number) => offset ? `this.at + ${offset}` : "this.at";
+
+/** A scalar at a byte offset from the record's start, as an expression. */
+function read(offset: number, size: number, signed: boolean): string {
+  switch (size) {
+    case 1:
+      return signed ? `this.bytes[${at(offset)}]! << 24 >> 24` : `this.bytes[${at(offset)}]!`;
+    case 2: {
+      const value = `this.bytes[${at(offset)}]! | this.bytes[${at(offset + 1)}]! << 8`;
+      return signed ? `(${value}) << 16 >> 16` : value;
+    }
+    case 4:
+      return `this.${signed ? "i32" : "u32"}[(${at(offset)}) >> 2]!`;
+    default:
+      return `this.u32[(${at(offset)}) >> 2]! + this.${signed ? "i32" : "u32"}[(${
+        at(offset + 4)
+      }) >> 2]! * 2 ** 32`;
+  }
+}
+
+/** The class that reads one struct in place. */
+function recordClass(btf: Btf, id: number): string {
+  const name = pascal(btf.name(id));
+  const members: string[] = [], object: string[] = [], shape: string[] = [];
+  const getter = (doc: string, field: string, type: string, expression: string) =>
+    members.push(`  /** ${doc} */\n  get ${field}(): ${type} {\n    return ${expression};\n  }`);
+  for (const { name: raw, typeId, bit, bits } of fields(btf, id)) {
+    const field = camel(raw), offset = bit >> 3, own = scalar(btf, typeId);
+    const type = btf.skip(typeId);
+    const element = btf.kind(type) === BTF_KIND_ARRAY ? scalar(btf, btf.arrayElement(type)) : undefined;
+    if (own && bits) {
+      if (bits > 25) throw new DetraceError(`struct ${btf.name(id)}: bitfield ${raw} is wider than 25 bits`);
+      const value = [0, 1, 2, 3].filter((i) => i * 8 < (bit & 7) + bits)
+        .map((i) => `this.bytes[${at(offset + i)}]! << ${i * 8}`).join(" | ");
+      const shifted = `(${value}) << ${32 - bits - (bit & 7)} ${own.signed ? ">>" : ">>>"} ${32 - bits}`;
+      getter(`\`${raw}\`, ${bits} bits.`, field, "number", shifted);
+      shape.push(`${field}: number`);
+    } else if (own?.bool) {
+      getter(`\`${raw}\`.`, field, "boolean", `this.bytes[${at(offset)}]! !== 0`);
+      shape.push(`${field}: boolean`);
+    } else if (own) {
+      const long = own.size === 8;
+      getter(
+        `\`${raw}\`${long ? ", exact below 2^53" : ""}.`,
+        field,
+        "number",
+        read(offset, own.size, own.signed),
+      );
+      if (long) {
+        getter(
+          `\`${raw}\`, exact.`,
+          `${field}Exact`,
+          "bigint",
+          own.signed ? `BigInt.asIntN(64, this.u64(${offset}))` : `this.u64(${offset})`,
+        );
+      }
+      shape.push(`${field}: number`);
+    } else if (element?.char) {
+      const size = btf.arrayLength(type);
+      getter(`\`${raw}\` as text.`, field, "string", `this.string(${offset}, ${size})`);
+      getter(`Where \`${raw}\` begins in {@link bytes}.`, `${field}Start`, "number", at(offset));
+      getter(
+        `One past \`${raw}\` in {@link bytes}; a NUL before it ends the text.`,
+        `${field}End`,
+        "number",
+        `this.at + Math.min(${offset + size}, this.length)`,
+      );
+      shape.push(`${field}: string`);
+    } else if (element) {
+      const count = btf.arrayLength(type), long = element.size === 8;
+      const values = Array.from({ length: count }, (_, i) => {
+        const o = offset + i * element.size;
+        return long ? `this.u64(${o})` : read(o, element.size, element.signed);
+      });
+      getter(`\`${raw}\`.`, field, long ? "bigint[]" : "number[]", `[${values.join(", ")}]`);
+      shape.push(`${field}: ${long ? "bigint[]" : "number[]"}`);
+    } else {throw new DetraceError(
+        `struct ${btf.name(id)}: member ${raw} is of a type that records cannot have`,
+      );}
+    object.push(`${field}: this.${field}`);
+  }
+  return `/** \`struct ${btf.name(id)}\`, read in place. */
+export class ${name} extends RecordView {
+${members.join("\n\n")}
+
+  /** A copy of all fields. */
+  override toObject(): { ${shape.join("; ")} } {
+    return { ${object.join(", ")} };
+  }
+}
+`;
+}
+
+const VIEW: Record<string, string> = {
+  "1u": "Uint8",
+  "1s": "Int8",
+  "2u": "Uint16",
+  "2s": "Int16",
+  "4u": "Uint32",
+  "4s": "Int32",
+  "8u": "BigUint64",
+  "8s": "BigInt64",
+};
+
+/**
+ * Writes the skeleton of an object.
+ *
+ * @param bytes The object file.
+ * @param name The object's name, `opensnoop`.
+ * @returns TypeScript, not yet formatted.
+ * @throws {DetraceError} If the object is damaged, or has a record that cannot be read in place.
+ */
+export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): string {
+  const spec = readObject(bytes, name);
+  const { btf } = spec;
+  if (!btf) throw new DetraceError(`${name}: an object without BTF has no skeleton`);
+  const accessors: string[] = [];
+  for (const { name: raw, map, offset, typeId } of spec.globals.values()) {
+    const type = scalar(btf, typeId);
+    if (!type) continue; // arrays and structs: through data()
+    const view = VIEW[`${type.size}${type.signed ? "s" : "u"}`]!, le = type.size > 1 ? ", true" : "";
+    const ts = type.bool ? "boolean" : type.size === 8 ? "bigint" : "number";
+    const data = `this.object.data("${map}")`;
+    accessors.push(`  /** \`${raw}\` in \`${map}\`. */
+  get ${camel(raw)}(): ${ts} {
+    return ${data}.get${view}(${offset}${le})${type.bool ? " !== 0" : ""};
+  }
+  set ${camel(raw)}(value: ${ts}) {
+    ${data}.set${view}(${offset}, ${type.bool ? "Number(value)" : "value"}${le});
+  }`);
+  }
+  const records: string[] = [], rings: string[] = [];
+  for (const map of spec.maps.values()) {
+    if (map.type !== BPF_MAP_TYPE_RINGBUF) continue;
+    const id = btf.find(map.name.replace(/s$/, ""), BTF_KIND_STRUCT);
+    if (id === undefined) continue;
+    records.push(recordClass(btf, id));
+    const type = pascal(btf.name(id));
+    rings.push(`  /** The records of ring buffer \`${map.name}\`. */
+  readonly ${camel(map.name)}: Events<${type}> = this.records("${map.name}", new ${type}());`);
+  }
+  const object = pascal(name);
+  return `// Generated from bpf/${name}.bpf.c by \`deno task bpf\`: edit that, not this.
+import { ${rings.length ? "type Events, RecordView, " : ""}Skeleton } from "../lib/object/skeleton.ts";
+
+${records.join("\n")}
+/** The global variables of \`${name}\`. Constants (\`.rodata\`) are set before loading. */
+export class ${object}Globals {
+  /** Internal: the variables of an object. */
+  constructor(private readonly object: Skeleton) {}
+
+${accessors.join("\n\n")}
+}
+
+/** The object \`bpf/${name}.bpf.c\`. Programs: ${[...spec.programs.keys()].join(", ")}. */
+export class ${object} extends Skeleton {
+  /** Its global variables. */
+  readonly globals: ${object}Globals = new ${object}Globals(this);
+${rings.join("\n")}
+
+  /** Reads the object that this file holds. */
+  constructor() {
+    super("${name}", OBJECT);
+  }
+}
+
+// deno-fmt-ignore
+const OBJECT = "${bytes.toBase64()}";
+`;
+}

@@ -1,0 +1,597 @@
+/**
+ * Spec → kernel: maps made, globals filled in, programs relocated and verified, and all of it closed again.
+ *
+ * @module
+ */
+
+import type { Btf } from "../btf/btf.ts";
+import { BTF_KIND_TYPEDEF } from "../btf/btf.ts";
+import { loadKernelBtf, loadModuleBtfs } from "../btf/kernel.ts";
+import { sanitizeBtf } from "../btf/sanitize.ts";
+import { type CorePoison, CoreRelocator } from "../core/core.ts";
+import { DetraceError } from "../error.ts";
+import type { Link } from "../links/link.ts";
+import { hasTracepoint } from "../links/tracefs.ts";
+import { attachLoaded, attachRawTracepoint, attachTracepoint } from "../links/tracepoint.ts";
+import { BpfMap } from "../maps/map.ts";
+import { loadProgram, Program } from "../programs/program.ts";
+import { Kallsyms } from "../symbols/kallsyms.ts";
+import { btfLoad, mapCreate, type MapCreateAttr, type ProgLoadAttr } from "../sys/bpf.ts";
+import { ARCH, closeFd, type Mapping } from "../sys/door.ts";
+import { SyscallError } from "../sys/errno.ts";
+import { kernelVersion, possibleCpus, raiseMemlock } from "../sys/process.ts";
+import { type ExternValue, resolveExterns } from "./externs.ts";
+import { has } from "./features.ts";
+import { readKernelConfig } from "./kernel_config.ts";
+import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
+
+const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_FUNC = 4;
+const BPF_PSEUDO_CALL = 1, BPF_PSEUDO_KFUNC_CALL = 2;
+const POISONED_MAP = 2001000000, POISONED_KFUNC = 2002000000;
+const BPF_MAP_TYPE_HASH_OF_MAPS = 13, BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4, BPF_MAP_TYPE_RINGBUF = 27;
+const BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
+// Types whose keys and values are not described to the kernel by BTF (they hold descriptors or nothing).
+const WITHOUT_BTF = new Set([3, 4, 7, 8, 12, 13, 15, 16, 17, 18, 27, 31]);
+const TRACING = 26;
+
+/** How an object is loaded. */
+export interface LoadOptions {
+  /** A BTF file to relocate against, instead of the running kernel's. */
+  btf?: string | undefined;
+  /** Text of a kernel configuration for `.kconfig` externs, instead of the running kernel's. */
+  kconfig?: string | undefined;
+}
+
+/**
+ * A BPF object in this process: first a spec that can still be changed, after {@link load} maps and programs in the kernel.
+ * It owns them: closing it (or leaving the `using` scope) detaches and closes all.
+ */
+export class BpfObject implements Disposable {
+  /** What is loaded. Change it before {@link load}. */
+  readonly spec: BpfObjectSpec;
+  /** Loaded maps by name. */
+  readonly maps: Map<string, BpfMap> = new Map();
+  /** Loaded programs by name. */
+  readonly programs: Map<string, Program> = new Map();
+  /** Links made by {@link attach}. */
+  readonly links: Link[] = [];
+  readonly #mappings: Mapping[] = [];
+  readonly #views = new Map<string, DataView>();
+  #loaded = false;
+
+  /** Wraps a spec. Nothing is asked of the kernel yet. */
+  constructor(spec: BpfObjectSpec) {
+    this.spec = spec;
+  }
+
+  /**
+   * The bytes of a global data section: before {@link load} the initial values, to be changed at will; afterwards the
+   * kernel's own memory, shared with the running programs (`.rodata` can no longer be changed then).
+   *
+   * @param section `.rodata`, `.data`, `.bss` or a custom one.
+   */
+  data(section: string): DataView {
+    let view = this.#views.get(section);
+    if (!view) {
+      const bytes = this.spec.maps.get(section)?.data;
+      if (!bytes) throw new DetraceError(`${this.spec.name} has no section ${section}`);
+      this.#views.set(section, view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    }
+    return view;
+  }
+
+  /** Whether {@link load} has been done. */
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
+  /**
+   * Makes the maps, and loads the programs whose `autoload` is on. If anything fails, nothing is left behind.
+   *
+   * @throws {DetraceError} What failed and why: `VerifierError` for a program that the kernel refuses, `CoreError` for a
+   * relocation that cannot be done.
+   */
+  load(options: LoadOptions = {}): this {
+    if (this.#loaded) throw new DetraceError(`${this.spec.name} is loaded already`);
+    const loader = new Loader(this.spec, options, this.maps, this.programs);
+    try {
+      loader.load();
+      this.#loaded = true;
+      for (const map of this.spec.maps.values()) if (map.data) this.#share(map);
+    } catch (error) {
+      this.close();
+      throw error;
+    } finally {
+      loader.close();
+    }
+    return this;
+  }
+
+  /** From now on a section's view shows the kernel's memory; a read-only section keeps showing the frozen values. */
+  #share(map: MapSpec): void {
+    this.#views.delete(map.name);
+    const loaded = this.maps.get(map.name);
+    if (!loaded || map.flags & BPF_F_RDONLY_PROG || !(map.flags & BPF_F_MMAPABLE)) return;
+    const mapping = loaded.mmap({ write: true });
+    this.#mappings.push(mapping);
+    this.#views.set(map.name, new DataView(mapping.bytes.buffer, mapping.bytes.byteOffset, map.valueSize));
+  }
+
+  /**
+   * Keeps a program only if the kernel has what it attaches to; else it will not be loaded. Called before {@link load}.
+   *
+   * @param name A program with a tracepoint as its target.
+   * @returns Whether the kernel has it.
+   * @throws {DetraceError} If that cannot be known.
+   */
+  keepIfPresent(name: string): boolean {
+    const program = this.spec.programs.get(name);
+    if (!program) throw new DetraceError(`${this.spec.name} has no program ${name}`);
+    return program.autoload = hasTracepoint(program.target);
+  }
+
+  /**
+   * Attaches every loaded program whose section says where.
+   *
+   * @throws {DetraceError} Names the program; what was attached so far is detached.
+   */
+  attach(): this {
+    const before = this.links.length;
+    try {
+      for (const spec of this.spec.programs.values()) {
+        if (this.programs.has(spec.name) && spec.attach && spec.target) this.attachProgram(spec.name);
+      }
+    } catch (error) {
+      for (const link of this.links.splice(before)) link.close();
+      throw error;
+    }
+    return this;
+  }
+
+  /**
+   * Attaches one program.
+   *
+   * @param name The program.
+   * @param target Where to, if not where its section says: `syscalls/sys_exit_openat`.
+   * @returns The link, which the object closes with the rest.
+   * @throws {DetraceError}
+   */
+  attachProgram(name: string, target?: string): Link {
+    const program = this.programs.get(name), spec = this.spec.programs.get(name);
+    if (!program || !spec) throw new DetraceError(`${this.spec.name}: program ${name} is not loaded`);
+    try {
+      const link = attachBySection(spec.attach, program, target ?? spec.target);
+      this.links.push(link);
+      return link;
+    } catch (cause) {
+      if (!(cause instanceof DetraceError)) throw cause;
+      throw new DetraceError(`cannot attach program ${name}: ${cause.message}`, {
+        cause,
+        ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      });
+    }
+  }
+
+  /** Detaches all links and closes programs and maps. */
+  close(): void {
+    for (const link of this.links.splice(0)) link.close();
+    this.#views.clear();
+    for (const mapping of this.#mappings.splice(0)) mapping.close();
+    for (const program of this.programs.values()) program.close();
+    for (const map of this.maps.values()) map.close();
+    this.programs.clear();
+    this.maps.clear();
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function attachBySection(attach: string, program: Program, target: string): Link {
+  if (target === "" && attach !== "tp_btf") throw new DetraceError(`its section does not say where to`);
+  switch (attach) {
+    case "tracepoint":
+      return attachTracepoint(program, target);
+    case "raw_tp":
+      return attachRawTracepoint(program, target);
+    case "tp_btf":
+      return attachLoaded(program);
+  }
+  throw new DetraceError("programs of its kind do not attach by themselves");
+}
+
+/** One loading: what it opens beyond maps and programs is closed with it. */
+class Loader {
+  #btfFd = -1;
+  #kernelBtf: Btf | undefined;
+  #relocator: CoreRelocator | undefined;
+  #externs: Map<string, ExternValue> = new Map();
+  #memlockRaised = false;
+  readonly #poisons = new Map<string, readonly CorePoison[]>();
+  readonly #relocated = new Map<string, Uint8Array<ArrayBuffer>>();
+
+  constructor(
+    private readonly spec: BpfObjectSpec,
+    private readonly options: LoadOptions,
+    private readonly maps: Map<string, BpfMap>,
+    private readonly programs: Map<string, Program>,
+  ) {}
+
+  load(): void {
+    const { spec } = this;
+    if (spec.btf && !spec.btf.littleEndian) {
+      throw new DetraceError(`${spec.name} is compiled for big-endian machines`);
+    }
+    const wanted = [...spec.programs.values()].filter((p) => p.autoload);
+    const functions = this.#reachable(wanted);
+    if (spec.externs.size) this.#resolveExterns();
+    if (spec.btfBytes) this.#loadBtf(spec.btfBytes);
+    for (const map of spec.maps.values()) this.#createMap(map);
+    const relocations = functions.flatMap((f) => f.coreRelocations);
+    if (relocations.length) {
+      this.#relocator = new CoreRelocator(spec.btf!, {
+        vmlinux: this.#kernel(),
+        modules: () => this.options.btf ? [] : loadModuleBtfs(this.#kernel()),
+      });
+      this.#relocator.prepare(relocations);
+    }
+    for (const program of wanted) this.programs.set(program.name, this.#loadProgram(program));
+    this.#fillProgramArrays();
+  }
+
+  close(): void {
+    if (this.#btfFd >= 0) closeFd(this.#btfFd);
+  }
+
+  #kernel(): Btf {
+    return this.#kernelBtf ??= loadKernelBtf(this.options.btf);
+  }
+
+  /** A bpf(2) call that makes something. Before 5.11 memory counts against RLIMIT_MEMLOCK: raise it when that is the cause. */
+  #make<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (!(error instanceof SyscallError) || error.code !== "EPERM") throw error;
+      if (this.#memlockRaised || kernelVersion() >= 0x050b00) throw needPrivilege(error);
+      this.#memlockRaised = true;
+      raiseMemlock();
+      return this.#make(call);
+    }
+  }
+
+  #loadBtf(bytes: Uint8Array<ArrayBuffer>): void {
+    try {
+      this.#btfFd = this.#make(() => btfLoad(bytes));
+    } catch (error) {
+      if (!(error instanceof SyscallError) || (error.code !== "EINVAL" && error.code !== "E2BIG")) {
+        throw error;
+      }
+      // An older kernel: replace what it does not know. Asked for only now, since the newest take it as it is.
+      const sanitized = sanitizeBtf(this.spec.btf!, {
+        func: has("btfFunc"),
+        datasec: has("btfDatasec"),
+        funcGlobal: has("btfFuncGlobal"),
+        float: has("btfFloat"),
+        declTag: has("btfDeclTag"),
+        typeTag: has("btfTypeTag"),
+        enum64: has("btfEnum64"),
+        qmarkDatasec: false,
+      });
+      this.#btfFd = this.#make(() => btfLoad(sanitized));
+    }
+  }
+
+  #createMap(map: MapSpec): void {
+    if (this.maps.has(map.name)) return; // made already, as a value of another
+    let inner: BpfMap | undefined;
+    try {
+      if (map.inner) inner = new BpfMap(this.#createMapFd(map.inner, -1), infoOf(map.inner));
+      const created = new BpfMap(this.#createMapFd(map, inner?.fd ?? -1), infoOf(map));
+      this.maps.set(map.name, created);
+      if (map.data) {
+        created.set(new Uint8Array(4), map.data);
+        if (map.flags & BPF_F_RDONLY_PROG) created.freeze();
+      }
+      if (map.inner) {
+        for (const [slot, name] of map.values ?? []) {
+          const target = this.maps.get(name) ??
+            (this.#createMap(this.spec.maps.get(name)!), this.maps.get(name)!);
+          created.set(
+            new Uint8Array(new Uint32Array([slot]).buffer),
+            new Uint8Array(new Uint32Array([target.fd]).buffer),
+          );
+        }
+      }
+    } finally {
+      inner?.close();
+    }
+  }
+
+  #createMapFd(map: MapSpec, innerMapFd: number): number {
+    const perCpu = map.type === BPF_MAP_TYPE_PERF_EVENT_ARRAY && map.maxEntries === 0;
+    const attr: MapCreateAttr = {
+      type: map.type,
+      keySize: map.keySize,
+      valueSize: map.valueSize,
+      maxEntries: perCpu ? possibleCpus() : map.maxEntries,
+      flags: map.flags,
+      name: map.name.startsWith(".")
+        ? `${this.spec.name.slice(0, Math.max(0, 15 - map.name.length))}${map.name}`
+        : map.name,
+      mapExtra: map.extra,
+      numaNode: map.numaNode,
+    };
+    if (map.type === BPF_MAP_TYPE_PERF_EVENT_ARRAY) attr.keySize ||= 4, attr.valueSize ||= 4;
+    if (innerMapFd >= 0) attr.innerMapFd = innerMapFd;
+    if (this.#btfFd >= 0 && !WITHOUT_BTF.has(map.type) && (map.keyTypeId || map.valueTypeId)) {
+      const typed = {
+        ...attr,
+        btfFd: this.#btfFd,
+        btfKeyTypeId: map.keyTypeId,
+        btfValueTypeId: map.valueTypeId,
+      };
+      try {
+        return this.#make(() => mapCreate(typed));
+      } catch (error) {
+        // A kernel that does not take these types: the map works without them.
+        if (!(error instanceof SyscallError)) throw error;
+      }
+    }
+    try {
+      return this.#make(() => mapCreate(attr));
+    } catch (cause) {
+      if (!(cause instanceof SyscallError)) throw cause;
+      const ringbuf = map.type === BPF_MAP_TYPE_RINGBUF && cause.code === "EINVAL";
+      throw new DetraceError(
+        `cannot make map ${map.name}: ${cause.message}`,
+        {
+          cause,
+          ...(ringbuf
+            ? { hint: "ring buffers need Linux 5.8 and a size that is a power of two of pages" }
+            : {}),
+        },
+      );
+    }
+  }
+
+  #resolveExterns(): void {
+    let symbols: Kallsyms | undefined;
+    const kallsyms = () => symbols ??= Kallsyms.load();
+    const { values, kconfig } = resolveExterns(this.spec, {
+      kernelBtf: () => this.#kernel(),
+      kallsyms,
+      kconfig: this.options.kconfig,
+      readKconfig: readKernelConfig,
+      kernelVersion,
+      hasBpfCookie: () => has("bpfCookie"),
+      hasSyscallWrapper: () =>
+        kallsyms().lookup(ARCH === "x86" ? "__x64_sys_bpf" : "__arm64_sys_bpf").length > 0,
+    });
+    this.#externs = values;
+    if (!kconfig) return;
+    this.spec.maps.set(".kconfig", {
+      name: ".kconfig",
+      type: 2,
+      keySize: 4,
+      valueSize: kconfig.length,
+      maxEntries: 1,
+      flags: BPF_F_MMAPABLE | BPF_F_RDONLY_PROG,
+      keyTypeId: 0,
+      valueTypeId: 0,
+      pinByName: false,
+      numaNode: 0,
+      extra: 0n,
+      data: kconfig,
+    });
+  }
+
+  /** The programs and every subprogram that they call, directly or not. */
+  #reachable(programs: readonly ProgramSpec[]): FunctionSpec[] {
+    const all = new Set<FunctionSpec>(programs);
+    for (const fn of all) for (const callee of this.#callees(fn)) all.add(callee);
+    return [...all];
+  }
+
+  #callees(fn: FunctionSpec): FunctionSpec[] {
+    return fn.references.filter((r) => r.kind === "call" || r.kind === "function").map((r) => {
+      const callee = this.spec.functions.get(r.symbol) ?? this.spec.programs.get(r.symbol);
+      if (!callee) {
+        throw new DetraceError(`${this.spec.name}: ${fn.name} calls ${r.symbol}, which does not exist`);
+      }
+      return callee;
+    });
+  }
+
+  /** A function's instructions with CO-RE relocations done. Once for all programs that contain it. */
+  #relocate(fn: FunctionSpec): Uint8Array<ArrayBuffer> {
+    let insns = this.#relocated.get(fn.name);
+    if (!insns) {
+      insns = fn.insns.slice();
+      if (fn.coreRelocations.length) {
+        this.#poisons.set(fn.name, this.#relocator!.relocate(insns, fn.coreRelocations, fn.name));
+      }
+      this.#relocated.set(fn.name, insns);
+    }
+    return insns;
+  }
+
+  /** A program with its subprograms behind it, calls and references resolved. */
+  #link(program: ProgramSpec): { insns: Uint8Array<ArrayBuffer>; at: Map<FunctionSpec, number> } {
+    const at = new Map<FunctionSpec, number>();
+    let length = 0;
+    const order = new Set<FunctionSpec>([program]);
+    for (const fn of order) {
+      at.set(fn, length);
+      length += fn.insns.length / 8;
+      for (const callee of this.#callees(fn)) order.add(callee);
+    }
+    const insns = new Uint8Array(length * 8);
+    const view = new DataView(insns.buffer);
+    for (const [fn, start] of at) {
+      insns.set(this.#relocate(fn), start * 8);
+      for (const reference of fn.references) {
+        const insn = start + reference.insn, offset = insn * 8;
+        const source = (src: number) => insns[offset + 1] = insns[offset + 1]! & 15 | src << 4;
+        const imm = (low: number, high?: number) => {
+          view.setInt32(offset + 4, low, true);
+          if (high !== undefined) view.setInt32(offset + 12, high, true);
+        };
+        switch (reference.kind) {
+          case "map":
+          case "data": {
+            const map = this.maps.get(reference.symbol);
+            if (!map) imm(POISONED_MAP + [...this.spec.maps.keys()].indexOf(reference.symbol));
+            else if (reference.kind === "map") source(BPF_PSEUDO_MAP_FD), imm(map.fd, 0);
+            else source(BPF_PSEUDO_MAP_VALUE), imm(map.fd, reference.offset ?? 0);
+            break;
+          }
+          case "call":
+          case "function": {
+            const callee = this.spec.functions.get(reference.symbol) ??
+              this.spec.programs.get(reference.symbol)!;
+            const distance = at.get(callee)! - insn - 1;
+            if (reference.kind === "call") source(BPF_PSEUDO_CALL), imm(distance);
+            else source(BPF_PSEUDO_FUNC), imm(distance, 0);
+            break;
+          }
+          case "kfunc":
+          case "extern":
+            this.#linkExtern(reference.symbol, reference.kind === "kfunc", source, imm);
+        }
+      }
+    }
+    return { insns, at };
+  }
+
+  #linkExtern(
+    name: string,
+    call: boolean,
+    source: (src: number) => void,
+    imm: (low: number, high?: number) => void,
+  ): void {
+    const value = this.#externs.get(name);
+    if (call) {
+      if (value?.kind === "btf") source(BPF_PSEUDO_KFUNC_CALL), imm(value.id);
+      else source(0), imm(POISONED_KFUNC + [...this.spec.externs.keys()].indexOf(name));
+      return;
+    }
+    switch (value?.kind) {
+      case "data":
+        source(BPF_PSEUDO_MAP_VALUE), imm(this.maps.get(".kconfig")!.fd, value.offset);
+        break;
+      case "address":
+        source(0), imm(Number(BigInt.asIntN(32, value.value)), Number(BigInt.asIntN(32, value.value >> 32n)));
+        break;
+      case "btf":
+        source(BPF_PSEUDO_BTF_ID), imm(value.id, 0);
+        break;
+      default:
+        source(0), imm(0, 0);
+    }
+  }
+
+  #loadProgram(program: ProgramSpec): Program {
+    const { spec } = this;
+    const { insns, at } = this.#link(program);
+    const attr: ProgLoadAttr = {
+      type: program.type,
+      insns,
+      license: spec.license,
+      name: program.name,
+      flags: program.flags,
+      expectedAttachType: program.expectedAttachType,
+      kernelVersion: spec.version,
+    };
+    if (program.type === TRACING) attr.attachBtfId = this.#attachBtfId(program);
+    if (this.#btfFd >= 0) {
+      // struct bpf_func_info and struct bpf_line_info: instruction offsets count from the program's start.
+      const fns = [...at].filter(([fn]) => fn.typeId);
+      if (fns.length === at.size) {
+        attr.btfFd = this.#btfFd;
+        attr.funcInfoSize = 8;
+        attr.funcInfo = words(fns.map(([fn, start]) => [start, fn.typeId]));
+        attr.lineInfoSize = 16;
+        attr.lineInfo = words(
+          fns.flatMap(([fn, start]) =>
+            fn.lines.map((
+              l,
+            ) => [start + l.insn, l.fileOffset, l.lineOffset, l.lineNumber << 10 | l.column & 1023])
+          ),
+        );
+      }
+    }
+    return this.#make(() =>
+      loadProgram(attr, { line: (insn) => this.#line(at, insn), poisons: () => this.#reasons(at) })
+    );
+  }
+
+  /** The source line of an instruction of a linked program. */
+  #line(
+    at: Map<FunctionSpec, number>,
+    insn: number,
+  ): { file: string; line: number; text: string } | undefined {
+    for (const [fn, start] of at) {
+      if (insn < start || insn >= start + fn.insns.length / 8) continue;
+      const line = fn.lines.findLast((l) => start + l.insn <= insn);
+      return line && {
+        file: this.spec.btf!.string(line.fileOffset),
+        line: line.lineNumber,
+        text: this.spec.btf!.string(line.lineOffset).trim(),
+      };
+    }
+  }
+
+  #reasons(at: Map<FunctionSpec, number>): Map<number, string> {
+    const reasons = new Map<number, string>();
+    for (const [fn, start] of at) {
+      for (const poison of this.#poisons.get(fn.name) ?? []) reasons.set(start + poison.insn, poison.reason);
+    }
+    return reasons;
+  }
+
+  #attachBtfId(program: ProgramSpec): number {
+    const id = this.#kernel().find(`btf_trace_${program.target}`, BTF_KIND_TYPEDEF);
+    if (id === undefined) {
+      throw new DetraceError(
+        `cannot load program ${program.name}: this kernel has no tracepoint ${program.target}`,
+      );
+    }
+    return id;
+  }
+
+  #fillProgramArrays(): void {
+    for (const map of this.spec.maps.values()) {
+      if (map.inner || !map.values?.size || map.type === BPF_MAP_TYPE_HASH_OF_MAPS) continue;
+      for (const [slot, name] of map.values) {
+        const program = this.programs.get(name);
+        if (!program) continue;
+        this.maps.get(map.name)!.set(
+          new Uint8Array(new Uint32Array([slot]).buffer),
+          new Uint8Array(new Uint32Array([program.fd]).buffer),
+        );
+      }
+    }
+  }
+}
+
+function words(rows: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint32Array(rows.flat()).buffer);
+}
+
+function infoOf(
+  map: MapSpec,
+): { name: string; type: number; keySize: number; valueSize: number; maxEntries: number; flags: number } {
+  const { name, type, keySize, valueSize, maxEntries, flags } = map;
+  return { name, type, keySize, valueSize, maxEntries, flags };
+}
+
+/** What EPERM from bpf(2) means, for the person at the keyboard. */
+function needPrivilege(cause: SyscallError): DetraceError {
+  return new DetraceError("cannot use BPF: this needs the capabilities CAP_BPF and CAP_PERFMON", {
+    cause,
+    hint: "run it as root, for example with sudo",
+  });
+}

@@ -1,0 +1,161 @@
+/**
+ * What an object file says, as plain data: programs, maps, globals, externs and their types. No descriptor, no kernel.
+ *
+ * Both front ends (the ELF reader, and programs built in TypeScript) make a spec; the loader takes it from there.
+ *
+ * @module
+ */
+
+import type { Btf } from "../btf/btf.ts";
+import type { CoreRelocation } from "../core/core.ts";
+
+/** A place in a function's instructions that names something whose address is known only at load time. */
+export interface Reference {
+  /** Instruction index in the function. */
+  readonly insn: number;
+  /**
+   * - `map`: the descriptor of a map;
+   * - `data`: the address of a byte in a global data map;
+   * - `call`: a call of a subprogram; `function`: the address of one;
+   * - `extern`: the value or address of a `.kconfig` or `.ksyms` variable; `kfunc`: a call of a kernel function.
+   */
+  readonly kind: "map" | "data" | "call" | "function" | "extern" | "kfunc";
+  /** Name of the map, function or extern. */
+  readonly symbol: string;
+  /** For `data`: bytes from the start of the map's value. */
+  readonly offset?: number;
+}
+
+/** A source line, as `.BTF.ext` has it. */
+export interface LineSpec {
+  /** Instruction index in the function. */
+  readonly insn: number;
+  /** Offset of the file name in the BTF strings. */
+  readonly fileOffset: number;
+  /** Offset of the line's text in the BTF strings. */
+  readonly lineOffset: number;
+  /** Line, from 1 on. */
+  readonly lineNumber: number;
+  /** Column, from 1 on. */
+  readonly column: number;
+}
+
+/** A function: a program's entry or a subprogram. */
+export interface FunctionSpec {
+  /** The symbol's name. */
+  readonly name: string;
+  /** The section it stands in. */
+  readonly section: string;
+  /** Instructions, 8 bytes each, as the compiler left them. */
+  readonly insns: Uint8Array<ArrayBuffer>;
+  /** Symbolic references. */
+  readonly references: readonly Reference[];
+  /** CO-RE relocations; offsets in bytes from the function's start. */
+  readonly coreRelocations: readonly CoreRelocation[];
+  /** BTF id of the function's type, 0 for none. */
+  readonly typeId: number;
+  /** Source lines, ascending. */
+  readonly lines: readonly LineSpec[];
+}
+
+/** A program: a function that the kernel calls. */
+export interface ProgramSpec extends FunctionSpec {
+  /** BPF_PROG_TYPE_*. */
+  type: number;
+  /** BPF_TRACE_* and so on, 0 for none. */
+  expectedAttachType: number;
+  /** BPF_F_*. */
+  flags: number;
+  /** How it attaches, the section's first word in its full form: `tracepoint`, `raw_tp`, `tp_btf`; empty: not by itself. */
+  attach: string;
+  /** What it attaches to, the rest of the section's name: `syscalls/sys_enter_openat`. */
+  target: string;
+  /** Whether `load()` loads it; off for sections that begin with `?`. */
+  autoload: boolean;
+}
+
+/** A map to be made. Sizes in bytes. */
+export interface MapSpec {
+  /** Name in the object; a global data map has its section's name. */
+  readonly name: string;
+  /** BPF_MAP_TYPE_*. */
+  type: number;
+  /** Bytes of a key. */
+  keySize: number;
+  /** Bytes of a value. */
+  valueSize: number;
+  /** Number of entries; bytes for a ring buffer; 0 for a per-CPU type: as many as processors. */
+  maxEntries: number;
+  /** BPF_F_*. */
+  flags: number;
+  /** BTF id of the key's type, 0 for none. */
+  keyTypeId: number;
+  /** BTF id of the value's type, 0 for none. */
+  valueTypeId: number;
+  /** Pin by name below the bpf file system. */
+  pinByName: boolean;
+  /** NUMA node, with BPF_F_NUMA_NODE. */
+  numaNode: number;
+  /** What the map type makes of it. */
+  extra: bigint;
+  /** Shape of the inner maps of a map-in-map. */
+  inner?: MapSpec;
+  /** What stands in the slots of a map-in-map or a program array: names of maps or programs. */
+  values?: Map<number, string>;
+  /** Value of a global data map. */
+  data?: Uint8Array<ArrayBuffer>;
+}
+
+/** A global variable. */
+export interface GlobalSpec {
+  /** Its name. */
+  readonly name: string;
+  /** The global data map (section) it lies in. */
+  readonly map: string;
+  /** Bytes from the start of the section. */
+  readonly offset: number;
+  /** Bytes. */
+  readonly size: number;
+  /** BTF id of its type. */
+  readonly typeId: number;
+}
+
+/** Something outside the object: a kernel configuration value, a kernel symbol or a kernel function. */
+export interface ExternSpec {
+  /** Its name. */
+  readonly name: string;
+  /** The section it is declared in. */
+  readonly section: ".kconfig" | ".ksyms";
+  /** Reads as zero where it is missing. */
+  readonly weak: boolean;
+  /** BTF id of its type: a FUNC for functions, else the variable's type. */
+  readonly typeId: number;
+  /** A function. */
+  readonly isFunction: boolean;
+  /** For `.kconfig`: offset of its value in the map. */
+  offset?: number;
+}
+
+/** An object: everything that a file says, before any kernel has seen it. */
+export interface BpfObjectSpec {
+  /** The object's name, for names of maps and for messages. */
+  readonly name: string;
+  /** License; the kernel keeps some helpers for `GPL`. */
+  license: string;
+  /** LINUX_VERSION_CODE that old kprobes need, 0 for none. */
+  version: number;
+  /** Types, undefined if the object has none. */
+  readonly btf: Btf | undefined;
+  /** Types as they are loaded: sizes and offsets of data sections filled in. */
+  readonly btfBytes: Uint8Array<ArrayBuffer> | undefined;
+  /** Programs by name. */
+  readonly programs: Map<string, ProgramSpec>;
+  /** Subprograms by name. */
+  readonly functions: Map<string, FunctionSpec>;
+  /** Maps by name. */
+  readonly maps: Map<string, MapSpec>;
+  /** Global variables by name. */
+  readonly globals: Map<string, GlobalSpec>;
+  /** Externs by name. */
+  readonly externs: Map<string, ExternSpec>;
+}

@@ -1,0 +1,119 @@
+/**
+ * Loaded programs, and loading with the verifier's log when the kernel says no.
+ *
+ * @module
+ */
+
+import {
+  objGetInfo,
+  objPin,
+  progLoad,
+  type ProgLoadAttr,
+  progTestRun,
+  type ProgTestRunAttr,
+} from "../sys/bpf.ts";
+import { closeFd } from "../sys/door.ts";
+import { SyscallError } from "../sys/errno.ts";
+import { VerifierError, type VerifierErrorOptions } from "./verifier_error.ts";
+
+const LOG_START = 1 << 16;
+const LOG_LIMIT = 1 << 26;
+const ENOSPC = 28;
+
+/** A program in the kernel. Whoever holds it owns its descriptor; links keep the program alive on their own. */
+export class Program implements Disposable {
+  /** The program's name. */
+  readonly name: string;
+  #fd: number;
+
+  /** Takes over a descriptor: `fd` of a loaded program, and the `name` for messages. */
+  constructor(fd: number, name: string) {
+    this.#fd = fd;
+    this.name = name;
+  }
+
+  /** The file descriptor, -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** What the kernel knows of it. @throws {SyscallError} */
+  info(): {
+    id: number;
+    type: number;
+    tag: string;
+    runTimeNs: bigint;
+    runCount: bigint;
+    verifiedInsns: number;
+  } {
+    const bytes = new Uint8Array(232); // struct bpf_prog_info
+    objGetInfo(this.#fd, bytes);
+    const view = new DataView(bytes.buffer);
+    return {
+      type: view.getUint32(0, true),
+      id: view.getUint32(4, true),
+      tag: [...bytes.subarray(8, 16)].map((b) => b.toString(16).padStart(2, "0")).join(""),
+      runTimeNs: view.getBigUint64(192, true),
+      runCount: view.getBigUint64(200, true),
+      verifiedInsns: view.getUint32(216, true),
+    };
+  }
+
+  /** Runs it once without an event (BPF_PROG_TEST_RUN; which types can: the kernel's choice). @throws {SyscallError} */
+  testRun(options: ProgTestRunAttr = {}): { retval: number; duration: number } {
+    return progTestRun(this.#fd, options);
+  }
+
+  /** Gives it a name in a bpf file system. @throws {SyscallError} */
+  pin(path: string): void {
+    objPin(this.#fd, path);
+  }
+
+  /** Closes the descriptor. */
+  close(): void {
+    if (this.#fd >= 0) closeFd(this.#fd);
+    this.#fd = -1;
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Loads a program. The verifier writes its log only if the first, silent attempt fails: the log is what costs time.
+ *
+ * @param attr As for bpf(2); `log` and `logLevel` are set here.
+ * @param explain What turns the log into an explanation: source lines, and the reasons of poisoned relocations.
+ * @returns The program, owned by the caller.
+ * @throws {VerifierError} If the kernel refuses it.
+ */
+export function loadProgram(
+  attr: ProgLoadAttr,
+  explain: Pick<VerifierErrorOptions, "line" | "poisons"> = {},
+): Program {
+  const name = attr.name ?? "";
+  try {
+    return new Program(progLoad(attr), name);
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause;
+    let log = "", error = cause;
+    // A log that does not fit ends in ENOSPC and is cut short at the end, where the cause stands: so it must fit.
+    for (let size = LOG_START; size <= LOG_LIMIT && cause.code !== "EPERM"; size *= 8) {
+      const buffer = new Uint8Array(size);
+      try {
+        return new Program(progLoad({ ...attr, log: buffer, logLevel: 1 }), name);
+      } catch (again) {
+        if (!(again instanceof SyscallError)) throw again;
+        const end = buffer.indexOf(0);
+        log = new TextDecoder().decode(buffer.subarray(0, end < 0 ? size : end));
+        if (again.errno !== ENOSPC) {
+          error = again;
+          break;
+        }
+      }
+    }
+    throw new VerifierError({ ...explain, program: name, errno: error.code, log });
+  }
+}

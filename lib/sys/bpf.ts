@@ -1,0 +1,398 @@
+/**
+ * bpf(2): one function and one typed attribute for each command. It knows the layout of `union bpf_attr`
+ * (include/uapi/linux/bpf.h), and nothing of what a map or a program means.
+ *
+ * Every function throws a {@link SyscallError} that names the command. File descriptors that come back belong to the caller.
+ *
+ * @module
+ */
+
+import { address, type Buffer, cstring, errno, libc, NR, release } from "./door.ts";
+import { SyscallError } from "./errno.ts";
+
+const COMMANDS =
+  ("MAP_CREATE MAP_LOOKUP_ELEM MAP_UPDATE_ELEM MAP_DELETE_ELEM MAP_GET_NEXT_KEY PROG_LOAD OBJ_PIN OBJ_GET " +
+    "PROG_ATTACH PROG_DETACH PROG_TEST_RUN PROG_GET_NEXT_ID MAP_GET_NEXT_ID PROG_GET_FD_BY_ID MAP_GET_FD_BY_ID " +
+    "OBJ_GET_INFO_BY_FD PROG_QUERY RAW_TRACEPOINT_OPEN BTF_LOAD BTF_GET_FD_BY_ID TASK_FD_QUERY " +
+    "MAP_LOOKUP_AND_DELETE_ELEM MAP_FREEZE BTF_GET_NEXT_ID MAP_LOOKUP_BATCH MAP_LOOKUP_AND_DELETE_BATCH " +
+    "MAP_UPDATE_BATCH MAP_DELETE_BATCH LINK_CREATE LINK_UPDATE LINK_GET_FD_BY_ID LINK_GET_NEXT_ID ENABLE_STATS " +
+    "ITER_CREATE LINK_DETACH PROG_BIND_MAP").split(" ");
+
+// One attribute for all calls: the longest that any command here uses. The kernel asks that unused bytes are zero, and
+// refuses a length beyond its own unless they are.
+const attr: Buffer = new Uint8Array(168);
+const view = new DataView(attr.buffer);
+const LE = true; // x86-64 and arm64 Linux are little-endian
+
+function u32(offset: number, value: number | undefined): void {
+  if (value) view.setUint32(offset, value, LE);
+}
+function u64(offset: number, value: bigint | undefined): void {
+  if (value) view.setBigUint64(offset, value, LE);
+}
+function pointer(offset: number, bytes: ArrayBufferView<ArrayBuffer> | undefined): void {
+  if (bytes) view.setBigUint64(offset, address(bytes), LE);
+}
+/** A name as the kernel takes it: 15 letters, digits, `_` or `.` and a NUL. */
+function name(offset: number, text: string | undefined): void {
+  if (!text) return;
+  for (let i = 0; i < 15 && i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    attr[offset + i] = /[A-Za-z0-9_.]/.test(text[i]!) ? c : 95;
+  }
+}
+
+/** Makes the call and clears the attribute: the result, or minus the error number. */
+function raw(command: number, size: number): number {
+  const result = libc().call(NR.bpf, command, attr, size, 0, null);
+  const error = result < 0 ? errno() : 0;
+  release();
+  return error ? -error : result;
+}
+
+function call(command: number, size: number, what?: string): number {
+  const result = raw(command, size);
+  attr.fill(0);
+  if (result < 0) throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result, what);
+  return result;
+}
+
+/** For commands whose "no" is an answer: true, or false if the kernel said one of these error numbers. */
+function ask(command: number, size: number, no: number): boolean {
+  const result = raw(command, size);
+  attr.fill(0);
+  if (result >= 0) return true;
+  if (result === -no) return false;
+  throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result);
+}
+
+const ENOENT = 2;
+
+/** `bpf_attr` of BPF_MAP_CREATE. Sizes in bytes. */
+export interface MapCreateAttr {
+  /** BPF_MAP_TYPE_*. */
+  type: number;
+  /** Bytes of a key. */
+  keySize: number;
+  /** Bytes of a value. */
+  valueSize: number;
+  /** Number of entries, bytes for a ring buffer. */
+  maxEntries: number;
+  /** BPF_F_*. */
+  flags?: number;
+  /** Up to 15 characters. */
+  name?: string;
+  /** Map that shows the shape of a map-in-map's values. */
+  innerMapFd?: number;
+  /** NUMA node, with BPF_F_NUMA_NODE. */
+  numaNode?: number;
+  /** BTF that the type ids are of. */
+  btfFd?: number;
+  /** Type of a key. */
+  btfKeyTypeId?: number;
+  /** Type of a value. */
+  btfValueTypeId?: number;
+  /** Type of the kernel's struct for struct_ops. */
+  btfVmlinuxValueTypeId?: number;
+  /** Meaning depends on the type (bloom filter hashes, arena address). */
+  mapExtra?: bigint;
+}
+
+/** BPF_MAP_CREATE. @returns The map's file descriptor. */
+export function mapCreate(a: MapCreateAttr): number {
+  u32(0, a.type), u32(4, a.keySize), u32(8, a.valueSize), u32(12, a.maxEntries), u32(16, a.flags);
+  u32(20, a.innerMapFd), u32(24, a.numaNode), name(28, a.name);
+  u32(48, a.btfFd), u32(52, a.btfKeyTypeId), u32(56, a.btfValueTypeId), u32(60, a.btfVmlinuxValueTypeId);
+  u64(64, a.mapExtra);
+  // Older kernels know a shorter attribute and accept zeros beyond it.
+  return call(0, 72, a.name);
+}
+
+function element(fd: number, key: Buffer | undefined, value: Buffer | undefined, flags = 0): void {
+  u32(0, fd), pointer(8, key), pointer(16, value), u64(24, BigInt(flags));
+}
+
+/** BPF_MAP_LOOKUP_ELEM into `value`. @returns Whether the key was there. */
+export function mapLookup(fd: number, key: Buffer, value: Buffer, flags = 0): boolean {
+  element(fd, key, value, flags);
+  return ask(1, 32, ENOENT);
+}
+
+/** BPF_MAP_LOOKUP_AND_DELETE_ELEM into `value`. @returns Whether there was one. */
+export function mapLookupAndDelete(fd: number, key: Buffer | undefined, value: Buffer, flags = 0): boolean {
+  element(fd, key, value, flags);
+  return ask(21, 32, ENOENT);
+}
+
+/** BPF_MAP_UPDATE_ELEM; flags BPF_ANY 0, BPF_NOEXIST 1, BPF_EXIST 2. */
+export function mapUpdate(fd: number, key: Buffer | undefined, value: Buffer, flags = 0): void {
+  element(fd, key, value, flags);
+  call(2, 32);
+}
+
+/** BPF_MAP_DELETE_ELEM. @returns Whether the key was there. */
+export function mapDelete(fd: number, key: Buffer): boolean {
+  element(fd, key, undefined);
+  return ask(3, 32, ENOENT);
+}
+
+/** BPF_MAP_GET_NEXT_KEY into `next`; without a key, the first. @returns Whether there was one. */
+export function mapGetNextKey(fd: number, key: Buffer | undefined, next: Buffer): boolean {
+  element(fd, key, next);
+  return ask(4, 32, ENOENT);
+}
+
+/** `bpf_attr.batch`: several elements with one call. */
+export interface MapBatchAttr {
+  /** Where to go on; none at the start. */
+  inBatch?: Buffer;
+  /** Where the next call goes on, written by the kernel: as long as a key, at least 4 bytes. */
+  outBatch?: Buffer;
+  /** Keys, one after another. */
+  keys: Buffer;
+  /** Values, one after another (of a per-CPU map for each possible processor). */
+  values?: Buffer;
+  /** How many elements there is room for, or how many are given. */
+  count: number;
+}
+
+function batch(command: number, fd: number, a: MapBatchAttr): { count: number; done: boolean } {
+  pointer(0, a.inBatch), pointer(8, a.outBatch), pointer(16, a.keys), pointer(24, a.values);
+  u32(32, a.count), u32(36, fd);
+  const result = raw(command, 56);
+  const count = view.getUint32(32, LE);
+  attr.fill(0);
+  if (result < 0 && result !== -ENOENT) throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result);
+  return { count, done: result < 0 };
+}
+
+/** BPF_MAP_LOOKUP_BATCH (5.6). @returns How many came, and whether those were the last. */
+export function mapLookupBatch(fd: number, a: MapBatchAttr): { count: number; done: boolean } {
+  return batch(24, fd, a);
+}
+
+/** BPF_MAP_LOOKUP_AND_DELETE_BATCH (5.6). @returns As {@link mapLookupBatch}. */
+export function mapLookupAndDeleteBatch(fd: number, a: MapBatchAttr): { count: number; done: boolean } {
+  return batch(25, fd, a);
+}
+
+/** BPF_MAP_UPDATE_BATCH (5.6). @returns How many were written. */
+export function mapUpdateBatch(fd: number, a: MapBatchAttr): number {
+  return batch(26, fd, a).count;
+}
+
+/** BPF_MAP_DELETE_BATCH (5.6). @returns How many were deleted. */
+export function mapDeleteBatch(fd: number, a: MapBatchAttr): number {
+  return batch(27, fd, a).count;
+}
+
+/** BPF_MAP_FREEZE: no more writes from user space. */
+export function mapFreeze(fd: number): void {
+  u32(0, fd);
+  call(22, 4);
+}
+
+/** `bpf_attr` of BPF_PROG_LOAD. */
+export interface ProgLoadAttr {
+  /** BPF_PROG_TYPE_*. */
+  type: number;
+  /** Instructions, 8 bytes each. */
+  insns: Buffer;
+  /** License as the program declares it. */
+  license: string;
+  /** Up to 15 characters. */
+  name?: string;
+  /** 0 none, 1 the failing path, 2 all, 4 statistics. */
+  logLevel?: number;
+  /** Where the verifier writes. */
+  log?: Buffer;
+  /** LINUX_VERSION_CODE, asked for by kprobes before 5.0. */
+  kernelVersion?: number;
+  /** BPF_F_*. */
+  flags?: number;
+  /** Network interface for offloaded programs. */
+  ifindex?: number;
+  /** BPF_TRACE_FENTRY and so on. */
+  expectedAttachType?: number;
+  /** BTF of the object. */
+  btfFd?: number;
+  /** Bytes of a func_info record. */
+  funcInfoSize?: number;
+  /** struct bpf_func_info records. */
+  funcInfo?: Buffer;
+  /** Bytes of a line_info record. */
+  lineInfoSize?: number;
+  /** struct bpf_line_info records. */
+  lineInfo?: Buffer;
+  /** BTF id of what a tracing program attaches to. */
+  attachBtfId?: number;
+  /** Program that this one extends or traces; or with `attachBtfObjFd` unset, none. */
+  attachProgFd?: number;
+  /** BTF object (module) of `attachBtfId`. */
+  attachBtfObjFd?: number;
+  /** Maps and BTF objects that instructions index (5.14). */
+  fdArray?: Int32Array<ArrayBuffer>;
+}
+
+/** BPF_PROG_LOAD. @returns The program's file descriptor. */
+export function progLoad(a: ProgLoadAttr): number {
+  u32(0, a.type), u32(4, a.insns.length / 8), pointer(8, a.insns), pointer(16, cstring(a.license));
+  u32(24, a.logLevel), u32(28, a.log?.length), pointer(32, a.log), u32(40, a.kernelVersion), u32(44, a.flags);
+  name(48, a.name), u32(64, a.ifindex), u32(68, a.expectedAttachType), u32(72, a.btfFd);
+  if (a.funcInfo?.length) {
+    u32(76, a.funcInfoSize), pointer(80, a.funcInfo), u32(88, a.funcInfo.length / a.funcInfoSize!);
+  }
+  if (a.lineInfo?.length) {
+    u32(92, a.lineInfoSize), pointer(96, a.lineInfo), u32(104, a.lineInfo.length / a.lineInfoSize!);
+  }
+  u32(108, a.attachBtfId), u32(112, a.attachProgFd ?? a.attachBtfObjFd), pointer(120, a.fdArray);
+  return call(5, 144, a.name);
+}
+
+/** BPF_BTF_LOAD. @returns A file descriptor of the BTF. */
+export function btfLoad(btf: Buffer, log?: Buffer): number {
+  pointer(0, btf), pointer(8, log), u32(16, btf.length), u32(20, log?.length), u32(24, log ? 1 : 0);
+  return call(18, 28);
+}
+
+/** BPF_OBJ_PIN to a path of a bpf file system. */
+export function objPin(fd: number, path: string): void {
+  pointer(0, cstring(path)), u32(8, fd);
+  call(6, 16, path);
+}
+
+/** BPF_OBJ_GET from a path; `flags`: BPF_F_RDONLY 8, BPF_F_WRONLY 16. @returns A file descriptor. */
+export function objGet(path: string, flags = 0): number {
+  pointer(0, cstring(path)), u32(12, flags);
+  return call(7, 16, path);
+}
+
+/** `bpf_attr.test` of BPF_PROG_TEST_RUN. */
+export interface ProgTestRunAttr {
+  /** Packet. */
+  dataIn?: Buffer;
+  /** Room for the packet that comes out. */
+  dataOut?: Buffer;
+  /** Context. */
+  ctxIn?: Buffer;
+  /** Room for the context that comes out. */
+  ctxOut?: Buffer;
+  /** How often to run. */
+  repeat?: number;
+  /** BPF_F_TEST_RUN_ON_CPU 1. */
+  flags?: number;
+  /** Processor, with that flag. */
+  cpu?: number;
+}
+
+/** BPF_PROG_TEST_RUN. @returns The program's result and the mean duration in ns. */
+export function progTestRun(fd: number, a: ProgTestRunAttr = {}): { retval: number; duration: number } {
+  u32(0, fd),
+    u32(8, a.dataIn?.length),
+    u32(12, a.dataOut?.length),
+    pointer(16, a.dataIn),
+    pointer(24, a.dataOut);
+  u32(32, a.repeat),
+    u32(40, a.ctxIn?.length),
+    u32(44, a.ctxOut?.length),
+    pointer(48, a.ctxIn),
+    pointer(56, a.ctxOut);
+  u32(64, a.flags), u32(68, a.cpu);
+  const result = raw(10, 80);
+  const retval = view.getUint32(4, LE), duration = view.getUint32(36, LE);
+  attr.fill(0);
+  if (result < 0) throw new SyscallError("bpf(BPF_PROG_TEST_RUN)", -result);
+  return { retval, duration };
+}
+
+/** The kinds of kernel object that have ids. */
+export type IdKind = "prog" | "map" | "btf" | "link";
+const NEXT_ID = { prog: 11, map: 12, btf: 23, link: 31 };
+const FD_BY_ID = { prog: 13, map: 14, btf: 19, link: 30 };
+
+/** BPF_*_GET_NEXT_ID. @returns The next id above `after`, undefined if that was the last. */
+export function nextId(kind: IdKind, after: number): number | undefined {
+  u32(0, after);
+  const result = raw(NEXT_ID[kind], 12);
+  const id = view.getUint32(4, LE);
+  attr.fill(0);
+  if (result >= 0) return id;
+  if (result === -ENOENT) return undefined;
+  throw new SyscallError(`bpf(BPF_${COMMANDS[NEXT_ID[kind]]})`, -result);
+}
+
+/** BPF_*_GET_FD_BY_ID. @returns A file descriptor, undefined if the object is gone. */
+export function fdById(kind: IdKind, id: number): number | undefined {
+  u32(0, id);
+  const result = raw(FD_BY_ID[kind], 12);
+  attr.fill(0);
+  if (result >= 0) return result;
+  if (result === -ENOENT) return undefined;
+  throw new SyscallError(`bpf(BPF_${COMMANDS[FD_BY_ID[kind]]})`, -result);
+}
+
+/** BPF_OBJ_GET_INFO_BY_FD into `info` (struct bpf_prog_info, ...). @returns Bytes that the kernel wrote. */
+export function objGetInfo(fd: number, info: Buffer): number {
+  u32(0, fd), u32(4, info.length), pointer(8, info);
+  const result = raw(15, 16);
+  const length = view.getUint32(4, LE);
+  attr.fill(0);
+  if (result < 0) throw new SyscallError("bpf(BPF_OBJ_GET_INFO_BY_FD)", -result);
+  return length;
+}
+
+/** BPF_RAW_TRACEPOINT_OPEN; the name is undefined for tp_btf, fentry and LSM. @returns A link's file descriptor. */
+export function rawTracepointOpen(progFd: number, tracepoint?: string, cookie?: bigint): number {
+  pointer(0, tracepoint === undefined ? undefined : cstring(tracepoint)), u32(8, progFd), u64(16, cookie);
+  return call(17, cookie ? 24 : 16, tracepoint);
+}
+
+/** `bpf_attr.link_create`, as far as all kinds share it; the rest is given as bytes from offset 16 on. */
+export interface LinkCreateAttr {
+  /** Program, or map for struct_ops. */
+  progFd: number;
+  /** What to attach to: descriptor or interface index. */
+  targetFd?: number;
+  /** BPF_PERF_EVENT 41 and so on. */
+  attachType: number;
+  /** BPF_F_*. */
+  flags?: number;
+  /** A cookie for perf events (5.15). */
+  cookie?: bigint;
+}
+
+/** BPF_LINK_CREATE (5.7; perf events 5.15). @returns The link's file descriptor. */
+export function linkCreate(a: LinkCreateAttr): number {
+  u32(0, a.progFd), u32(4, a.targetFd), u32(8, a.attachType), u32(12, a.flags), u64(16, a.cookie);
+  return call(28, 48);
+}
+
+/** BPF_LINK_UPDATE: another program on the same link. */
+export function linkUpdate(fd: number, progFd: number, oldProgFd?: number): void {
+  u32(0, fd), u32(4, progFd);
+  if (oldProgFd !== undefined) u32(8, 4), u32(12, oldProgFd);
+  call(29, 16);
+}
+
+/** BPF_LINK_DETACH (5.9; not all kinds of link). */
+export function linkDetach(fd: number): void {
+  u32(0, fd);
+  call(34, 4);
+}
+
+/** BPF_ITER_CREATE (5.8). @returns A file descriptor to read from. */
+export function iterCreate(linkFd: number, flags = 0): number {
+  u32(0, linkFd), u32(4, flags);
+  return call(33, 8);
+}
+
+/** BPF_ENABLE_STATS (5.8): run time and count of programs, for as long as the descriptor is open. */
+export function enableStats(): number {
+  return call(32, 4);
+}
+
+/** BPF_PROG_BIND_MAP (5.10): the map lives as long as the program. */
+export function progBindMap(progFd: number, mapFd: number): void {
+  u32(0, progFd), u32(4, mapFd);
+  call(35, 12);
+}

@@ -1,0 +1,258 @@
+/**
+ * The door: the only file that opens libc. Everything that detrace asks of the kernel goes through these few bindings.
+ *
+ * libc's `syscall()` is bound once for each shape of arguments, because a binding costs 0.1 to 0.3 ms and a call with
+ * 32-bit numbers and buffers a few nanoseconds. Nothing is opened before the first call, so `--help` needs no permission.
+ *
+ * @module
+ */
+
+import { DetraceError } from "../error.ts";
+import { SyscallError } from "./errno.ts";
+
+const SYMBOLS = {
+  // long syscall(long number, int, void *, unsigned, unsigned, void *): bpf, openat, read, write, statx, getdents64, ...
+  call: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32", "buffer"], result: "i32" },
+  // long syscall(long number, int, int, int, void *): close, ioctl, epoll_create1, epoll_ctl, eventfd2, ...
+  control: { name: "syscall", parameters: ["i32", "i32", "i32", "i32", "buffer"], result: "i32" },
+  // long syscall(long number, void *, int, int, int, unsigned long): perf_event_open, uname
+  front: { name: "syscall", parameters: ["i32", "buffer", "i32", "i32", "i32", "u32"], result: "i32" },
+  // void *mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
+  mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  // int munmap(void *address, size_t length)
+  munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  // int *__errno_location(void)
+  errno: { name: "__errno_location", parameters: [], result: "pointer" },
+  // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout), on a thread of its own
+  wait: { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+} as const;
+
+/** A buffer that a system call reads or writes. */
+export type Buffer = Uint8Array<ArrayBuffer>;
+
+// Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and arm64 (include/uapi/asm-generic/unistd.h).
+const X86_64 = {
+  read: 0,
+  write: 1,
+  close: 3,
+  pread64: 17,
+  ioctl: 16,
+  ftruncate: 77,
+  uname: 63,
+  geteuid: 107,
+  sched_setaffinity: 203,
+  sched_getaffinity: 204,
+  gettid: 186,
+  clock_gettime: 228,
+  getdents64: 217,
+  epoll_ctl: 233,
+  openat: 257,
+  mkdirat: 258,
+  unlinkat: 263,
+  readlinkat: 267,
+  eventfd2: 290,
+  epoll_create1: 291,
+  perf_event_open: 298,
+  prlimit64: 302,
+  bpf: 321,
+  statx: 332,
+};
+const ARM64: Record<keyof typeof X86_64, number> = {
+  read: 63,
+  write: 64,
+  close: 57,
+  pread64: 67,
+  ioctl: 29,
+  ftruncate: 46,
+  uname: 160,
+  geteuid: 175,
+  sched_setaffinity: 122,
+  sched_getaffinity: 123,
+  gettid: 178,
+  clock_gettime: 113,
+  getdents64: 61,
+  epoll_ctl: 21,
+  openat: 56,
+  mkdirat: 34,
+  unlinkat: 35,
+  readlinkat: 78,
+  eventfd2: 19,
+  epoll_create1: 20,
+  perf_event_open: 241,
+  prlimit64: 261,
+  bpf: 280,
+  statx: 291,
+};
+
+/** The processor architecture that this process runs on, as the kernel's source calls it. */
+export const ARCH: "x86" | "arm64" = Deno.build.arch === "x86_64" ? "x86" : "arm64";
+
+/** System call numbers of this architecture. */
+export const NR: Readonly<Record<keyof typeof X86_64, number>> = ARCH === "x86" ? X86_64 : ARM64;
+
+let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
+let errnoView: Int32Array;
+
+/**
+ * libc's bindings, opened at the first call. errno is read with {@link errno} on the line after a call.
+ *
+ * @throws {DetraceError} Without `--allow-ffi`, or where the C library is not glibc.
+ */
+export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
+  if (library) return library.symbols;
+  try {
+    library = Deno.dlopen("libc.so.6", SYMBOLS);
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable) {
+      throw new DetraceError("Deno may not call the kernel", { cause, hint: "run it with --allow-ffi" });
+    }
+    throw new DetraceError("cannot open the C library libc.so.6", {
+      cause,
+      hint: "detrace needs Linux with glibc",
+    });
+  }
+  errnoView = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(library.symbols.errno()!, 4));
+  return library.symbols;
+}
+
+/** The error number of the last call of this thread. */
+export function errno(): number {
+  return errnoView[0]!;
+}
+
+/**
+ * Passes a call's result on, or throws what went wrong.
+ *
+ * @param result What the call returned; below zero is a failure.
+ * @param syscall The call's name for the error.
+ * @param subject What the call was about, for the error.
+ * @throws {SyscallError}
+ */
+export function check(result: number, syscall: string, subject?: string): number {
+  if (result < 0) throw new SyscallError(syscall, errnoView[0]!, subject);
+  return result;
+}
+
+let held: ArrayBufferView[] = [];
+
+/**
+ * The address of a buffer, to be written into another buffer (`bpf_attr.insns`). V8 does not see that reference, so the
+ * buffer is held until {@link release}.
+ *
+ * @param bytes Off-heap memory after this call: its address stays.
+ */
+export function address(bytes: ArrayBufferView<ArrayBuffer>): bigint {
+  void bytes.buffer; // a small typed array lives in V8's moving heap until its buffer is asked for
+  held.push(bytes);
+  return Deno.UnsafePointer.value(Deno.UnsafePointer.of(bytes));
+}
+
+/** Lets go of the buffers whose addresses were taken, after the call that used them. */
+export function release(): void {
+  held = [];
+}
+
+const encoder = new TextEncoder();
+
+/** A string as C has it: UTF-8 with a NUL at its end. */
+export function cstring(text: string): Buffer {
+  return encoder.encode(text + "\0");
+}
+
+/** Pages of a file or of kernel memory in this process. */
+export class Mapping {
+  /** The pages. Touching a view after {@link close} crashes the process, so no view may outlive the mapping. */
+  readonly bytes: Buffer;
+  readonly #pointer: Deno.PointerObject;
+  readonly #length: number;
+  #open = true;
+
+  /** Internal: made by {@link map}. */
+  constructor(pointer: Deno.PointerObject, length: number, size: number) {
+    this.#pointer = pointer;
+    this.#length = length;
+    this.bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size));
+  }
+
+  /** Unmaps the pages. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    libc().munmap(this.#pointer, BigInt(this.#length));
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** `mmap` protection: pages may be read. */
+export const PROT_READ = 1;
+/** `mmap` protection: pages may be written. */
+export const PROT_WRITE = 2;
+
+/**
+ * mmap(2) of a file descriptor.
+ *
+ * @param fd What to map.
+ * @param size Bytes from the offset on; pages are mapped whole.
+ * @param options `prot` (default read only), `shared` (default false), `offset` in bytes, `what` for the error.
+ * @throws {SyscallError}
+ */
+export function map(
+  fd: number,
+  size: number,
+  options: { prot?: number; shared?: boolean; offset?: number; what?: string } = {},
+): Mapping {
+  const { prot = PROT_READ, shared = false, offset = 0 } = options;
+  const pointer = libc().mmap(0n, BigInt(size), prot, shared ? 1 : 2, fd, BigInt(offset));
+  // MAP_FAILED is the address -1.
+  if (pointer === null || Deno.UnsafePointer.value(pointer) === 0xffffffffffffffffn) {
+    throw new SyscallError("mmap", errno(), options.what);
+  }
+  return new Mapping(pointer, size, size);
+}
+
+/** Closes a file descriptor; one that is closed already is no error. */
+export function closeFd(fd: number): void {
+  libc().control(NR.close, fd, 0, 0, null);
+}
+
+/** A file descriptor that its owner closes, or the end of a `using` scope. */
+export class Fd {
+  #fd: number;
+
+  /** Takes over an open file descriptor. */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** The descriptor's number, -1 once it is closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Closes it. */
+  close(): void {
+    if (this.#fd >= 0) closeFd(this.#fd);
+    this.#fd = -1;
+  }
+
+  /** The same as {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/**
+ * Bindings for calls that are needed seldom, opened when they are.
+ *
+ * @param symbols As for `Deno.dlopen`.
+ */
+export function extra<const S extends Deno.ForeignLibraryInterface>(
+  symbols: S,
+): Deno.DynamicLibrary<S>["symbols"] {
+  libc();
+  return Deno.dlopen("libc.so.6", symbols).symbols;
+}
