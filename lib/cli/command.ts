@@ -58,10 +58,6 @@ export interface OptionSettings {
   max?: number;
   /** The only values (text). */
   choices?: readonly string[];
-  /** May be given more than once: the values become an array. */
-  collect?: boolean;
-  /** Names of options (`kernel-stacks-only`) that cannot be given together with it. */
-  conflicts?: readonly string[];
 }
 
 /** The type of `name`, `name:integer` or `name:integer[]`. */
@@ -70,14 +66,13 @@ type Value<V extends string, C = string> = V extends `${string}:${infer T}[]` ? 
   : C;
 type Camel<N extends string> = N extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
 type Choice<S> = S extends { choices: readonly (infer C)[] } ? C : string;
-type Collected<S, T> = S extends { collect: true } ? T[] : T;
 type Given<N extends string, S, T> = S extends { default: string | number } ? { [K in Camel<N>]: T }
   : { [K in Camel<N>]?: T };
 /** The property that `-p, --pid <pid:integer>` adds to the options. */
 type OptionOf<F extends string, S> = F extends `${string}--${infer N} <${infer V}>`
-  ? Given<N, S, Collected<S, Value<V, Choice<S>>>>
+  ? Given<N, S, Value<V, Choice<S>>>
   : F extends `${string}--${infer N}` ? { [K in Camel<N>]?: boolean }
-  : F extends `-${infer N} <${infer V}>` ? Given<N, S, Collected<S, Value<V, Choice<S>>>>
+  : F extends `-${infer N} <${infer V}>` ? Given<N, S, Value<V, Choice<S>>>
   : F extends `-${infer N}` ? { [K in N]?: boolean }
   : never;
 /** The tuple that `<function:string> [count:integer]` stands for. */
@@ -90,51 +85,57 @@ type ArgumentsOf<A extends string> = A extends `${infer First} ${infer Rest}`
   : [];
 type Flat<T> = { [K in keyof T]: T[K] };
 
-/** An option or positional argument, its flags taken apart. */
-interface Option {
-  short: string | undefined;
-  long: string | undefined;
-  /** How messages call it: `--pid`, or the argument's name. */
+type Declaration = readonly [flags: string, description: string, settings?: OptionSettings];
+
+/** What makes a value of a word. */
+interface Valued {
+  /** How messages call it: `--full-path`, or the argument's name. */
   label: string;
-  /** `PID`, for a value in help; undefined for a flag. */
-  value: string | undefined;
+  /** `integer`, `integer[]` ... */
   type: string;
-  list: boolean;
-  description: string;
   settings: OptionSettings;
 }
 
-const FLAGS = /^(?:-([\w?]))?(?:, )?(?:--([\w-]+))?(?: <([\w-]+)(?::(string|integer|number)(\[\])?)?>)?$/;
+/** An option, its flags taken apart. */
+interface Option extends Valued {
+  short: string | undefined;
+  /** `full-path`; the letter where there is no long name. */
+  name: string;
+  /** Property of the result: `fullPath`. */
+  key: string;
+  /** `PID`, for a value in the help; undefined for a flag. */
+  value: string | undefined;
+  description: string;
+}
 
-function option(flags: string, description: string, settings: OptionSettings): Option {
-  const found = FLAGS.exec(flags);
-  if (!found) throw new TypeError(`bad option: ${flags}`);
-  const [, short, long, value, type = "string", list] = found;
-  const label = long ? `--${long}` : `-${short}`;
-  return { short, long, label, value: value?.toUpperCase(), type, list: !!list, description, settings };
+function option([flags, description, settings = {}]: Declaration): Option {
+  const [names = "", spec] = flags.split(" <"),
+    [value, type = "string"] = spec?.slice(0, -1).split(":") ?? [];
+  const label = names.slice(Math.max(0, names.indexOf("--"))), long = label[1] === "-";
+  const name = label.slice(long ? 2 : 1), short = names[1] === "-" ? undefined : names[1];
+  const [first, ...more] = name.split("-");
+  const key = first + more.map((part) => part[0]?.toUpperCase() + part.slice(1)).join("");
+  return { short, name, label, key, value: value?.toUpperCase(), type, description, settings };
 }
 
 /** The value that a word stands for. */
-function convert({ label, type, list, settings }: Option, word: string): unknown {
-  if (list) return word.split(",").map((part) => one(part));
-  return one(word);
-
-  function one(word: string): string | number {
-    const { min = -Infinity, max = Infinity, choices } = settings;
-    const fail = (what: string) => new ValidationError(`${label} needs ${what}, not '${word}'`);
-    if (type === "string") {
-      if (choices && !choices.includes(word)) throw fail(choices.join(", ").replace(/, ([^,]*)$/, " or $1"));
-      return word;
-    }
-    const integer = type === "integer", number = Number(word), what = integer ? "a whole number" : "a number";
-    const fits = integer ? /^[-+]?\d+$/.test(word) : /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(word);
-    if (!fits) throw fail(what);
-    if (number < min || number > max || !(integer ? Number.isSafeInteger : Number.isFinite)(number)) {
-      const range = max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`;
-      throw fail(`${what} ${min === -Infinity ? `of at most ${max}` : range}`);
-    }
-    return number;
+function convert({ label, type, settings }: Valued, word: string): unknown {
+  if (type.endsWith("[]")) {
+    return word.split(",").map((part) => convert({ label, type: type.slice(0, -2), settings }, part));
   }
+  const { min = -Infinity, max = Infinity, choices } = settings;
+  const fail = (what: string) => new ValidationError(`${label} needs ${what}, not '${word}'`);
+  if (type === "string") {
+    if (choices && !choices.includes(word)) throw fail(`one of ${choices.join(", ")}`);
+    return word;
+  }
+  const integer = type === "integer", number = Number(word);
+  const what = integer ? "a whole number" : "a number";
+  const form = integer ? /^[-+]?\d+$/ : /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
+  if (!form.test(word)) throw fail(what);
+  if (number < min) throw fail(`${what} of at least ${min}`);
+  if (number > max || integer && !Number.isSafeInteger(number)) throw fail(`${what} of at most ${max}`);
+  return number;
 }
 
 /** Breaks text into lines of at most `width`; those after the first begin with so many blanks. */
@@ -166,7 +167,7 @@ function terminal(): number {
   try {
     return Math.max(40, Deno.consoleSize().columns);
   } catch {
-    return 80;
+    return 80; // not a terminal
   }
 }
 
@@ -200,10 +201,11 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
   #name = "";
   #version = "";
   #description = "";
-  readonly #options: Option[] = [];
-  readonly #arguments: (Option & { required: boolean; variadic: boolean })[] = [];
+  readonly #options: Declaration[] = [];
+  #arguments = "";
+  #argumentSettings: OptionSettings = {};
   readonly #examples: [string, string][] = [];
-  readonly #sections: [string, string | Record<string, string>][] = [];
+  readonly #sections: [string, Record<string, string>][] = [];
   #action: ((options: O, ...args: A) => unknown) | undefined;
 
   /**
@@ -249,7 +251,7 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
     description: string,
     settings?: S,
   ): Command<Flat<O & OptionOf<F, S>>, A> {
-    this.#options.push(option(flags, description, settings ?? {}));
+    this.#options.push([flags, description, settings ?? {}]);
     return this as unknown as Command<Flat<O & OptionOf<F, S>>, A>;
   }
 
@@ -264,10 +266,8 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
     spec: P,
     settings: Pick<OptionSettings, "min" | "max"> = {},
   ): Command<O, ArgumentsOf<P>> {
-    for (const [, bracket, name, dots, type] of spec.matchAll(/([<[])([\w-]+)(\.\.\.)?:?(\w+)?[>\]]/g)) {
-      const argument = option(`--${name} <${name}:${type ?? "string"}>`, "", settings);
-      this.#arguments.push({ ...argument, label: name!, required: bracket === "<", variadic: !!dots });
-    }
+    this.#arguments = spec;
+    this.#argumentSettings = settings;
     return this as unknown as Command<O, ArgumentsOf<P>>;
   }
 
@@ -287,11 +287,11 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    * Adds a section to the help, after the examples: what the columns mean, say.
    *
    * @param title Its title.
-   * @param text A paragraph, or terms with their meanings.
+   * @param rows Terms with their meanings.
    * @returns This command.
    */
-  section(title: string, text: string | Record<string, string>): this {
-    this.#sections.push([title, text]);
+  section(title: string, rows: Record<string, string>): this {
+    this.#sections.push([title, rows]);
     return this;
   }
 
@@ -313,21 +313,19 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
 
   /** The tool's own options, then those that every tool has. */
   #all(): Option[] {
-    return [
-      ...this.#options,
-      option("-v, --verbose", "Details on standard error", {}),
-      option("-?, --help", "Show this help and exit", {}),
-      option("--usage", "Show a short usage message and exit", {}),
-      option("-V, --version", "Show the version and exit", {}),
+    const common: Declaration[] = [
+      ["-v, --verbose", "Details on standard error"],
+      ["-?, --help", "Show this help and exit"],
+      ["--usage", "Show a short usage message and exit"],
+      ["-V, --version", "Show the version and exit"],
     ];
+    return [...this.#options, ...common].map(option);
   }
 
-  /** What stands for the positional arguments in the usage line. */
-  #operands(): string[] {
-    return this.#arguments.map(({ value, required, variadic }) => {
-      const word = value + (variadic ? "..." : "");
-      return required ? word : `[${word}]`;
-    });
+  /** The usage line. */
+  #usage(options: string[], width: number): string {
+    const operands = this.#arguments.replace(/:\w+/g, "").replace(/[<>]/g, "").toUpperCase();
+    return wrap(["Usage:", this.#name, ...options, operands].join(" ").trimEnd(), width, 12) + "\n";
   }
 
   /**
@@ -337,59 +335,38 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    * @returns Text that ends with a newline.
    */
   getHelp(width = 80): string {
-    const options = this.#all().map(({ short, long, value, description, settings }) => {
-      const name = long ? `--${long}${value ? `=${value}` : ""}` : value ?? "";
-      const choices = settings.choices ? `: ${settings.choices.join(", ")}` : "";
-      const initial = settings.default === undefined ? "" : ` (default ${settings.default})`;
+    const options = this.#all().map(({ short, label, value, description, settings }) => {
+      const { choices, default: initial } = settings;
       return [
-        (short ? `-${short}${long ? ", " : " "}` : "    ") + name,
-        description + choices + initial,
+        (short ? `-${short}, ` : "    ") + label + (value ? `=${value}` : ""),
+        description + (choices ? `: ${choices.join(", ")}` : "") +
+        (initial === undefined ? "" : ` (default ${initial})`),
       ] as const;
     });
-    const sections: [string, string | Record<string, string>][] = this.#sections;
-    let text = wrap(["Usage:", this.#name, "[OPTION...]", ...this.#operands()].join(" "), width, 12) + "\n";
-    text += wrap(this.#description, width, 0) + "\n";
-    text += `\nOptions:\n${table(options, width)}`;
-    if (this.#examples.length) text += `\nExamples:\n${table(this.#examples, width)}`;
-    for (const [title, body] of sections) {
-      text += `\n${title}:\n`;
-      text += typeof body === "string"
-        ? wrap(`  ${body}`, width, 2) + "\n"
-        : table(Object.entries(body), width);
-    }
-    return text;
-  }
-
-  /** The text of `--usage`. */
-  #usage(width: number): string {
-    const all = this.#all(), words = ["Usage:", this.#name];
-    words.push(`[-${all.map(({ short, value }) => value ? "" : short ?? "").join("")}]`);
-    for (const { short, value } of all) if (short && value) words.push(`[-${short}\xa0${value}]`);
-    for (const { long, value } of all) if (long) words.push(`[--${long}${value ? `=${value}` : ""}]`);
-    return wrap([...words, ...this.#operands()].join(" "), width, 12).replaceAll("\xa0", " ") + "\n";
+    const sections = this.#sections.map(([title, rows]) => [title, Object.entries(rows)] as const);
+    return this.#usage(["[OPTION...]"], width) + wrap(this.#description, width, 0) + "\n" +
+      ([["Options", options], ["Examples", this.#examples], ...sections] as const)
+        .map(([title, rows]) => rows.length > 0 ? `\n${title}:\n${table(rows, width)}` : "").join("");
   }
 
   /**
    * Spells a command line out for parseArgs, which knows neither abbreviations nor values behind grouped letters:
    * `--name` or `--name=value` for each option, in order, then `--` and the positional arguments.
    */
-  #spellOut(argv: readonly string[]): string[] {
-    const options = this.#all(), words: string[] = [], operands: string[] = [];
+  #spellOut(argv: readonly string[], options: Option[]): string[] {
+    const words: string[] = [], operands: string[] = [];
     let at = 0;
-    const add = (option: Option, label: string, attached: string | undefined) => {
-      const { long, short, value } = option, width = terminal();
-      let word = `--${long ?? short}`;
-      if (value) {
-        const given = attached ?? argv[at++];
-        if (given === undefined) throw new ValidationError(`${label} needs a value`);
-        word += `=${given}`;
-      } else if (attached !== undefined) {
-        throw new ValidationError(`${label} takes no value`);
+    const add = ({ name, value }: Option, label: string, attached: string | undefined) => {
+      const given = value ? attached ?? argv[at++] : attached;
+      if (value && given === undefined) throw new ValidationError(`${label} needs a value`);
+      if (!value && given !== undefined) throw new ValidationError(`${label} takes no value`);
+      words.push(value ? `--${name}=${given}` : `--${name}`);
+      if (name === "help") throw new CommandExit(this.getHelp(terminal()), 0);
+      if (name === "version") throw new CommandExit(`${this.#name} ${this.#version}\n`, 0);
+      if (name === "usage") {
+        const all = options.map(({ label, value }) => `[${label}${value ? `=${value}` : ""}]`);
+        throw new CommandExit(this.#usage(all, terminal()), 0);
       }
-      if (long === "help") throw new CommandExit(this.getHelp(width), 0);
-      if (long === "usage") throw new CommandExit(this.#usage(width), 0);
-      if (long === "version") throw new CommandExit(`${this.#name} ${this.#version}\n`, 0);
-      words.push(word);
     };
     while (at < argv.length) {
       const word = argv[at++]!;
@@ -398,24 +375,23 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
         break;
       }
       if (word.startsWith("--")) {
-        const equals = word.indexOf("="), label = equals < 0 ? word : word.slice(0, equals);
-        const found = options.filter(({ long }) => long && `--${long}`.startsWith(label));
-        const exact = found.find(({ long }) => `--${long}` === label);
-        if (found.length === 0) throw new ValidationError(`unknown option ${label}`);
-        if (found.length > 1 && !exact) {
+        const [label = ""] = word.split("=", 1);
+        const found = options.filter((option) => option.label.startsWith(label));
+        const one = found.find((option) => option.label === label) ?? found[0];
+        if (!one) throw new ValidationError(`unknown option ${label}`);
+        if (found.length > 1 && one.label !== label) {
           throw new ValidationError(
             `${label} is ambiguous: ${found.map((option) => option.label).join(", ")}`,
           );
         }
-        const option = exact ?? found[0]!;
-        add(option, option.label, equals < 0 ? undefined : word.slice(equals + 1));
-      } else if (word.length > 1 && word.startsWith("-")) {
+        add(one, one.label, label === word ? undefined : word.slice(label.length + 1));
+      } else if (word.length > 1 && word[0] === "-") {
         for (let i = 1; i < word.length; i++) {
-          const found = options.find(({ short }) => short === word[i]), label = `-${word[i]}`;
-          if (!found && word[i] === "h") throw new CommandExit(this.getHelp(terminal()), USAGE_STATUS);
-          if (!found) throw new ValidationError(`unknown option ${label}`);
-          add(found, label, found.value && i + 1 < word.length ? word.slice(i + 1) : undefined);
-          if (found.value) break;
+          const label = `-${word[i]}`, one = options.find(({ short }) => short === word[i]);
+          if (!one && label === "-h") throw new CommandExit(this.getHelp(terminal()), USAGE_STATUS);
+          if (!one) throw new ValidationError(`unknown option ${label}`);
+          add(one, label, one.value && word.slice(i + 1) || undefined);
+          if (one.value) break;
         }
       } else {
         operands.push(word);
@@ -433,48 +409,35 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    * @throws {CommandExit} When it asks for help, usage or version.
    */
   async parse(argv: readonly string[] = Deno.args): Promise<{ options: O; args: A }> {
-    const spelled = this.#spellOut(argv), all = this.#all();
-    const name = ({ long, short }: Option) => (long ?? short)!;
-    const words = (name: string) => [given[name] ?? []].flat() as string[];
-    let given: { [name: string]: unknown; _: string[] } = { _: [] };
+    const options: Record<string, unknown> = {}, args: unknown[] = [];
+    for (const declaration of this.#options) {
+      const initial = declaration[2]?.default;
+      if (initial !== undefined) options[option(declaration).key] = initial;
+    }
+    let operands: string[] = [];
     if (argv.length > 0) {
+      const all = this.#all(), words = this.#spellOut(argv, all);
       // 3 ms, so only where there is something to parse.
       const { parseArgs } = await (
         // @ts-types="./parse_args.d.ts"
         import("npm:deno-std@1.4.0/cli/parse_args.js")
       );
-      const string = all.filter(({ value }) => value).map(name);
-      given = parseArgs(spelled, {
-        string,
-        collect: all.filter(({ settings }) => settings.collect).map(name),
-      });
-    }
-
-    const options: Record<string, unknown> = {};
-    for (const option of all) {
-      const { settings, label } = option,
-        key = name(option).replace(/-(.)/g, (_, letter) => letter.toUpperCase());
-      const values = words(name(option)).map((word) => option.value ? convert(option, word) : true);
-      const other = settings.conflicts?.find((other) => words(other).length > 0);
-      if (values.length === 0) {
-        if (settings.default !== undefined) options[key] = settings.default;
-      } else if (other) {
-        throw new ValidationError(`${label} and --${other} cannot be given together`);
-      } else {
-        options[key] = settings.collect ? values : values[0];
+      const given = parseArgs(words, { string: all.filter(({ value }) => value).map(({ name }) => name) });
+      operands = given._;
+      for (const option of all) {
+        const value = given[option.name];
+        if (value !== undefined) options[option.key] = option.value ? convert(option, value as string) : true;
       }
     }
-
-    const args: unknown[] = [];
-    for (const argument of this.#arguments) {
-      const words = given._.splice(0, argument.variadic ? Infinity : 1);
-      if (argument.required && words.length === 0) {
-        throw new ValidationError(`missing argument ${argument.value}`);
+    for (const spec of this.#arguments ? this.#arguments.split(" ") : []) {
+      const [name = "", type = "string"] = spec.slice(1, -1).split(":"), label = name.replace("...", "");
+      const words = operands.splice(0, label === name ? 1 : Infinity);
+      if (spec[0] === "<" && words.length === 0) {
+        throw new ValidationError(`missing argument ${label.toUpperCase()}`);
       }
-      args.push(...words.map((word) => convert(argument, word)));
+      args.push(...words.map((word) => convert({ label, type, settings: this.#argumentSettings }, word)));
     }
-    if (given._.length > 0) throw new ValidationError(`surplus argument '${given._[0]}'`);
-
+    if (operands.length > 0) throw new ValidationError(`surplus argument '${operands[0]}'`);
     await this.#action?.(options as O, ...args as A);
     return { options: options as O, args: args as A };
   }

@@ -13,8 +13,6 @@
  * @module
  */
 
-const encoder = new TextEncoder();
-
 /** The code point whose UTF-8 begins at `at`, or -1 where there is no valid one (Unicode, table 3-7). */
 function codePoint(bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at]!;
@@ -98,7 +96,7 @@ export function writeEscaped(
 ): number {
   const exact = decode(from, start, end);
   const text = json ? toJson(exact).slice(1, -1) : printable(exact);
-  return at + encoder.encodeInto(text, to.subarray(at)).written;
+  return at + new TextEncoder().encodeInto(text, to.subarray(at)).written;
 }
 
 /**
@@ -174,7 +172,7 @@ export function printable(text: string, keep = ""): string {
     if (char === "\n") return "\\n";
     if (char === "\t") return "\\t";
     const code = char.charCodeAt(0);
-    const bytes = code >> 8 === 0xdc ? [code & 0xff] : encoder.encode(char);
+    const bytes = code >> 8 === 0xdc ? [code & 0xff] : new TextEncoder().encode(char);
     return Array.from(bytes, (byte) => "\\x" + hex(byte, 2)).join("");
   });
 }

@@ -9,7 +9,6 @@ import { DetraceError } from "../error.ts";
 import { copyPlain, cstringEnd, printable, toJson, writeEscaped } from "./escape.ts";
 
 const SIZE = 65536;
-const encoder = new TextEncoder();
 
 /**
  * Writes all bytes, in as many pieces as the other side takes.
@@ -85,7 +84,7 @@ export class Output {
     for (let i = 0; i < text.length; i++) {
       const code = text.charCodeAt(i);
       if (code > 0x7e) {
-        this.length += encoder.encodeInto(text, buffer.subarray(this.length)).written;
+        this.length += new TextEncoder().encodeInto(text, buffer.subarray(this.length)).written;
         return this;
       }
       buffer[at++] = code;
@@ -305,7 +304,7 @@ export interface Column {
 export class Table {
   readonly #out: Output;
   readonly #json: boolean;
-  readonly #columns: { title: string; width: number; right: boolean; show: boolean; before: Uint8Array }[];
+  readonly #columns: { title: string; width: number; right: boolean; show: boolean; before: string }[];
   #next = 0;
   #from = 0;
 
@@ -320,9 +319,12 @@ export class Table {
     let first = true;
     this.#columns = columns.map((column, index) => {
       const { title, width = 0, right = false } = column;
-      const key = column.key ?? title.toLowerCase().replace(/\W+/g, "_").replace(/^_|_$/g, "");
       const show = json || !("show" in column) || column.show === true;
-      const before = encoder.encode(json ? `${index ? "," : "{"}"${key}":` : first ? "" : " ");
+      let before = first ? "" : " ";
+      if (json) {
+        const key = column.key ?? title.toLowerCase().replace(/\W+/g, "_").replace(/^_|_$/g, "");
+        before = `${index ? "," : "{"}"${key}":`;
+      }
       if (show) first = false;
       return { title, width, right, show, before };
     });
@@ -331,7 +333,7 @@ export class Table {
   /** Writes the titles; nothing in JSON. */
   header(): void {
     if (this.#json) return;
-    for (const { title } of this.#columns) this.text(title);
+    for (const { title } of this.#columns) this.#put(title);
     this.end();
   }
 
@@ -339,7 +341,7 @@ export class Table {
   #open(): boolean {
     const column = this.#columns[this.#next++];
     if (!column?.show) return false;
-    this.#out.bytes(column.before);
+    this.#out.text(column.before);
     this.#from = this.#out.length;
     return true;
   }

@@ -8,8 +8,6 @@
 export interface ParseOptions {
   /** Names of options whose value stays text, as written; all others are turned into numbers where they look like one. */
   string?: string[];
-  /** Names of options that may be given more than once: their values become an array. */
-  collect?: string[];
 }
 
 /**

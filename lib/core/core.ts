@@ -123,7 +123,9 @@ export class CoreRelocator {
    * @param relocations Records of any number of programs.
    */
   prepare(relocations: Iterable<CoreRelocation>): void {
-    for (const { kind, typeId } of relocations) if (kind !== BPF_CORE_TYPE_ID_LOCAL) this.#wanted.add(typeId);
+    for (const { kind, typeId } of relocations) {
+      if (kind !== BPF_CORE_TYPE_ID_LOCAL && typeId < this.#local.endId) this.#wanted.add(typeId);
+    }
   }
 
   /**
@@ -140,7 +142,7 @@ export class CoreRelocator {
     const local = this.#local, poisons: CorePoison[] = [];
     const view = new DataView(insns.buffer, insns.byteOffset, insns.length);
     for (const relocation of relocations) {
-      const { offset } = relocation, insn = offset >> 3;
+      const { offset } = relocation, insn = Math.floor(offset / 8);
       let path: Path | undefined;
       try {
         if (offset % 8 || insns[offset] === undefined) {

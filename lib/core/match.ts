@@ -65,7 +65,7 @@ function findMember(path: Path, id: number, name: string, bytes: Uint8Array, wit
   if (!isComposite(btf, id)) return false;
   path.step();
   for (let index = 0, count = btf.vlen(id); index < count; index++) {
-    const own = btf.memberNameOffset(id, index);
+    const own = btf.word(id, 3 + 3 * index) >>> 0;
     if (own && !btf.stringIs(own, bytes)) continue;
     const { bits } = path, inner = path.member(id, index, own ? name : "");
     if (own) return true;

@@ -38,6 +38,7 @@ export async function* watch(
   use: (poller: Poller | undefined) => void,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<void, void, void> {
+  if (fill() < 0) return;
   const poller = new Poller();
   const wake = () => poller.wake();
   use(poller);
@@ -54,7 +55,9 @@ export async function* watch(
       if (full) {
         // At this rate the ring is half full after took / full / 2. Working and late timers need their part of that time.
         const work = Math.max(took - slept, TIMER_LATE);
-        slept = Math.max(0, Math.min(LONGEST_SLEEP, 2 * slept + 1, Math.floor(took / full / 2 - work)));
+        // No less in it than before: perhaps a record is being written that long. Do not spin on it.
+        const least = fill() < full ? 0 : 1;
+        slept = Math.max(least, Math.min(LONGEST_SLEEP, 2 * slept + 1, Math.floor(took / full / 2 - work)));
         await new Promise<void>((done) => slept ? setTimeout(done, slept) : setImmediate(done));
       } else {
         // Here the last look was after the last store of the consumer's position, and found nothing: so the kernel wakes us.

@@ -43,7 +43,8 @@ export function types(text: string, options: { base?: Types; big?: boolean; name
     return id;
   };
   for (const [, , kind, ...rest] of lines) {
-    const number = KINDS.indexOf(kind!), flags = rest.filter((word) => /^(signed|union|offset=.*)$/.test(word));
+    const number = KINDS.indexOf(kind!),
+      flags = rest.filter((word) => /^(signed|union|offset=.*)$/.test(word));
     const args = rest.filter((word) => !flags.includes(word));
     const record = (name: string, vlen: number, flag: boolean, third: number, ...tail: number[]) =>
       words.push(string(name), vlen | number << 24 | (flag ? 1 << 31 : 0), third, ...tail);
@@ -104,13 +105,23 @@ export function types(text: string, options: { base?: Types; big?: boolean; name
   );
   const body = new DataView(new ArrayBuffer(words.length * 4));
   words.forEach((word, i) => body.setInt32(4 * i, word, !big));
-  const bytes = new Uint8Array([...header, ...new Uint8Array(body.buffer), ...new TextEncoder().encode(strings)]);
+  const bytes = new Uint8Array([
+    ...header,
+    ...new Uint8Array(body.buffer),
+    ...new TextEncoder().encode(strings),
+  ]);
   const btf = Btf.parse(bytes, base ? { base: base.btf, name } : { name });
   return { btf, ids, strings: (base?.strings ?? 0) + strings.length };
 }
 
 /** One instruction, or both slots of a 64-bit load. */
-export function insn(code: number, registers: number, offset: number, imm: bigint | number, big = false): Uint8Array {
+export function insn(
+  code: number,
+  registers: number,
+  offset: number,
+  imm: bigint | number,
+  big = false,
+): Uint8Array {
   const wide = code === 0x18, bytes = new Uint8Array(wide ? 16 : 8), view = new DataView(bytes.buffer);
   bytes.set([code, registers]);
   view.setInt16(2, offset, !big);
@@ -126,7 +137,12 @@ export const mov = (imm: number): Uint8Array => insn(0xb7, 1, 0, imm);
 export type Record_ = [root: string, access: string, kind: number, insn: Uint8Array];
 
 /** Relocates instructions one after the other. @returns Those instructions afterwards, and the poisons' reasons. */
-export function relocate(local: Types, target: Types, records: Record_[], modules: () => Types[] = () => []): {
+export function relocate(
+  local: Types,
+  target: Types,
+  records: Record_[],
+  modules: () => Types[] = () => [],
+): {
   insns: Uint8Array[];
   reasons: string[];
 } {

@@ -51,20 +51,21 @@ export function randomBtf(random: Random, most: number): Uint8Array<ArrayBuffer>
     const record = (vlen: number, third: number, ...tail: number[]) =>
       words.push(name(), vlen | kind << 24 | (flag ? 1 << 31 : 0), third, ...tail);
     const tail = (each: () => number[]) => Array.from({ length: parts }, each).flat();
-    const size = () => random.of([0, 1, 2, 4, 8, 16, random.word()]);
+    const rare = (value: number) => random.below(40) ? value : random.word();
+    const size = () => rare(random.of([0, 1, 2, 4, 8, 16]));
     switch (kind) {
       case 1:
         record(0, size(), random.below(2) ? random.word() : size() * 8 & 255);
         break;
       case 3:
-        record(0, 0, near(), near(), random.of([0, 1, 2, 3, 0xffffffff, random.word()]));
+        record(0, 0, near(), near(), rare(random.below(4)));
         break;
       case 4:
       case 5:
         record(
           parts,
           size(),
-          ...tail(() => [name(), near(), random.below(4) ? 8 * random.below(20) : random.word()]),
+          ...tail(() => [name(), near(), rare(8 * random.below(20))]),
         );
         break;
       case 6:

@@ -95,8 +95,7 @@ function readTypes(btf: Btf, random: Random): void {
 }
 
 function printTypes(btf: Btf, random: Random): void {
-  tryAll(() => printAll(btf));
-  for (let n = 0; n < 8; n++) tryAll(() => printType(btf, random.below(btf.endId + 1)));
+  tryAll(() => printAll(btf), () => printType(btf, random.below(btf.endId + 1)));
 }
 
 function sanitize(btf: Btf, random: Random): void {

@@ -77,6 +77,7 @@ rootTest("consume() gives samples as they come, and ends when aborted or dispose
   const again = buffer.consume(() => buffer.dispose());
   runOn(program, cpus[0]!);
   await again;
+  await buffer.consume(() => {});
   assertEquals([buffer.drain(() => {}), buffer.pending], [0, 0]);
 });
 

@@ -345,6 +345,7 @@ rootTest("dispose() ends consume(), whether it waits, sleeps or works", async ()
     await done;
     assertEquals(records, { waits: 0, sleeps: 3, works: 1 }[when]);
     assertEquals(ring.drain(() => {}), 0);
+    await ring.consume(() => {});
   }
 });
 

@@ -1,0 +1,164 @@
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { DetraceError } from "detrace/lib/error.ts";
+import { BpfObject } from "detrace/lib/object/object.ts";
+import { readObject } from "detrace/lib/object/read.ts";
+import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
+import { kernelVersion } from "detrace/lib/sys/process.ts";
+
+const bytes = () => Deno.readFileSync(new URL("../fixtures/object/rooms.bpf.o", import.meta.url));
+const open = () => new BpfObject(readObject(bytes(), "rooms"));
+const openFds = () => [...Deno.readDirSync("/proc/self/fd")].length;
+const word = (n: number) => new Uint8Array(new Uint32Array([n]).buffer);
+
+Deno.test("an object is plain data: programs, subprograms, maps, globals, externs", () => {
+  const spec = readObject(bytes(), "rooms");
+  assertEquals(spec.license, "GPL");
+  assertEquals([...spec.programs.keys()].sort(), [
+    "absent",
+    "jump",
+    "off",
+    "poisoned",
+    "refused",
+    "sum",
+    "tail",
+    "version",
+  ]);
+  assertEquals([...spec.functions.keys()].sort(), ["chain", "triple", "visible"]);
+  const off = spec.programs.get("off")!;
+  assertEquals([off.autoload, off.attach, off.target], [false, "raw_tp", "sys_enter"]);
+  assertEquals(spec.programs.get("sum")!.autoload, true);
+  const calls = spec.programs.get("sum")!.references.filter((r) => r.kind === "call").map((r) => r.symbol);
+  assertEquals(calls.sort(), ["chain", "visible"]);
+  assertEquals(spec.functions.get("chain")!.references.filter((r) => r.kind === "call").length, 1);
+});
+
+Deno.test("maps are what their BTF says", () => {
+  const { maps, btf } = readObject(bytes(), "rooms");
+  const pairs = maps.get("pairs")!;
+  assertEquals([pairs.type, pairs.keySize, pairs.valueSize, pairs.maxEntries, pairs.flags], [
+    1,
+    12,
+    4,
+    16,
+    1,
+  ]);
+  assertEquals(btf!.name(pairs.keyTypeId), "pair");
+  const sized = maps.get("sized")!;
+  assertEquals([sized.keySize, sized.valueSize, sized.keyTypeId], [4, 12, 0]);
+  const outer = maps.get("outer")!;
+  assertEquals([outer.inner!.type, outer.inner!.valueSize, outer.valueSize], [2, 8, 4]);
+  assertEquals(outer.values, new Map([[1, "first"], [3, "second"]]));
+  assertEquals(maps.get("jumps")!.values, new Map([[1, "tail"]]));
+  assertEquals(maps.get(".data.hot")!.data, word(9));
+});
+
+Deno.test("globals have their section, offset, size and initial value", () => {
+  const object = open(), { globals } = object.spec;
+  const value = (name: string) =>
+    object.data(globals.get(name)!.map).getInt32(globals.get(name)!.offset, true);
+  assertEquals(["factor", "constant", "counter", "hot"].map(value), [3, 7, 0, 9]);
+  assertEquals(globals.get("counter")!.map, ".bss");
+  assertEquals(globals.get("constant")!.size, 12);
+  assertEquals(globals.get("hidden")!.size, 4);
+});
+
+Deno.test("externs are weak or strong, with their section", () => {
+  const { externs } = readObject(bytes(), "rooms");
+  assertEquals(externs.get("LINUX_KERNEL_VERSION")!.weak, false);
+  assertEquals(externs.get("CONFIG_DETRACE_NOWHERE")!.section, ".kconfig");
+  assertEquals(externs.get("detrace_no_such_symbol")!.section, ".ksyms");
+  assertEquals(externs.get("detrace_no_such_symbol")!.weak, true);
+});
+
+Deno.test("an object cut short anywhere is refused with one sentence, or is still whole", () => {
+  const whole = bytes();
+  for (let length = 0; length < whole.length; length += 97) {
+    try {
+      readObject(whole.slice(0, length), "rooms");
+    } catch (error) {
+      assert(error instanceof DetraceError, `${length}: ${error}`);
+    }
+  }
+  assertThrows(() => readObject(new Uint8Array(10), "rooms"), DetraceError);
+  assertThrows(() => readObject(new TextEncoder().encode("#!/bin/sh\n".repeat(20)), "rooms"), DetraceError);
+});
+
+Deno.test("programs run with their subprograms, globals, maps in maps and constants (root)", () => {
+  const before = openFds();
+  {
+    using object = open();
+    object.data(".rodata").setInt32(object.spec.globals.get("factor")!.offset, 10, true);
+    object.load();
+    // chain(2) = 2 * 10 + 5, visible(3) = (3 + 1) * 10, constant.b = -2
+    assertEquals(object.programs.get("sum")!.testRun().retval, 25 + 40 - 2);
+    assertEquals(object.programs.get("sum")!.testRun().retval, 25 + 40 - 2);
+    assertEquals(object.data(".bss").getInt32(object.spec.globals.get("counter")!.offset, true), 2);
+    assertEquals(object.data(".data.hot").getInt32(0, true), 11);
+    const key = new Uint8Array([1, 0, 0, 0, 2, 0, ...new TextEncoder().encode("key"), 0, 0, 0]);
+    assertEquals(object.maps.get("pairs")!.get(key), word(11));
+    assertEquals(
+      object.maps.get("first")!.get(word(1)),
+      new Uint8Array([0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11]),
+    );
+    assertEquals(object.maps.get("second")!.get(word(1)), new Uint8Array(8));
+    // Written from here, seen there.
+    object.data(".bss").setInt32(object.spec.globals.get("counter")!.offset, 100, true);
+    object.programs.get("sum")!.testRun();
+    assertEquals(object.data(".bss").getInt32(object.spec.globals.get("counter")!.offset, true), 101);
+  }
+  assertEquals(openFds(), before);
+});
+
+Deno.test("externs read as what the kernel has, weak ones as zero (root)", () => {
+  using object = open();
+  object.load();
+  assertEquals(object.programs.get("version")!.testRun().retval, kernelVersion());
+  assertEquals(object.programs.get("absent")!.testRun().retval, 0);
+});
+
+Deno.test("a program array is filled with programs (root)", () => {
+  using object = open();
+  object.load();
+  assertEquals(object.programs.get("jump")!.testRun().retval, 42);
+});
+
+Deno.test("read-only globals are frozen (root)", () => {
+  using object = open();
+  object.load();
+  assertThrows(
+    () => object.maps.get(".rodata")!.set(word(0), object.maps.get(".rodata")!.get(word(0))!),
+    DetraceError,
+  );
+});
+
+Deno.test("a refused program says why and where, and nothing is left (root)", () => {
+  const before = openFds();
+  const object = open();
+  object.spec.programs.get("refused")!.autoload = true;
+  const error = assertThrows(() => object.load(), VerifierError);
+  assertStringIncludes(error.message, "refused");
+  assertStringIncludes(error.message, "invalid mem access 'map_value_or_null'");
+  assertStringIncludes(error.message, "rooms.bpf.c:");
+  assertStringIncludes(error.message, "*value = 1;");
+  assertEquals([object.maps.size, object.programs.size], [0, 0]);
+  assertEquals(openFds(), before);
+});
+
+Deno.test("a poisoned relocation that is reached says which field is missing (root)", () => {
+  using object = open();
+  object.spec.programs.get("poisoned")!.autoload = true;
+  const error = assertThrows(() => object.load(), VerifierError);
+  assertStringIncludes(error.message, "no_such_member");
+});
+
+Deno.test("a failed attach detaches what was attached before (root)", () => {
+  using object = open();
+  const off = object.spec.programs.get("off")!;
+  off.autoload = true;
+  off.target = "no_such_tracepoint";
+  object.load();
+  assertThrows(() => object.attach(), DetraceError, "this kernel has no raw tracepoint no_such_tracepoint");
+  assertEquals(object.links.length, 0);
+  using link = object.attachProgram("off", "sys_enter");
+  assert(link.id! > 0);
+});
