@@ -57,6 +57,7 @@ export const KIND_NAMES: readonly string[] =
 
 /** Damaged or unsupported BTF, or a type id that does not exist. */
 export class BtfError extends DetraceError {
+  /** Always `BtfError`. */
   override readonly name: string = "BtfError";
 }
 
@@ -164,7 +165,13 @@ function recordSizes(layout: Uint8Array): Int32Array {
  * The whole cost of parsing is this loop, most of it before V8 has compiled it. So it is a function of its own, and
  * as short as can be: V8 waits longer with longer functions.
  */
-function index(words: Int32Array, at: Int32Array, list: Int32Array, id: number, sizes: Int32Array): number[] {
+function index(
+  words: Int32Array,
+  at: Int32Array,
+  list: Int32Array,
+  id: number,
+  sizes: Int32Array,
+): [number, number, number] {
   const n = words.length;
   let listed = 0, w = 0;
   while (w < n) {
@@ -273,6 +280,8 @@ export class Btf {
   readonly #at: Int32Array;
   /** Indexes into #at of the types of the kinds in TYPES: a sixth of the kernel's, the rest is functions. */
   readonly #types: Int32Array;
+  /** See recordSizes; a split BTF without a layout section has its base's. */
+  readonly #sizes: Int32Array;
   #pointerSize: 4 | 8 | undefined;
 
   /**
@@ -316,6 +325,8 @@ export class Btf {
     };
     const types = section(8, "types", 4), strings = section(16, "strings", 1);
     const layout = header < 32 ? bytes.subarray(0, 0) : section(24, "layout", 4);
+    // So that the size of an unknown kind leads out of any; the kernel itself takes 16 MB.
+    if (types.length >= 1 << 25) bad("the types section is too large");
     if (u32(8) < u32(16) + u32(20) && u32(16) < u32(8) + u32(12)) bad("types and strings overlap");
     if ((!base && (!strings.length || strings[0])) || strings.at(-1)) {
       bad("the strings section must start and end with a zero byte");
@@ -346,11 +357,8 @@ export class Btf {
     // No more records than this; pages that are never written cost nothing.
     const at = new Int32Array(n / 3 + 2), list = new Int32Array(n / 3 + 1);
     if (!base) at[0] = NOWHERE;
-    const [ids, listed, end] = index(words, at, list, base ? 0 : 1, recordSizes(layout)) as [
-      number,
-      number,
-      number,
-    ];
+    this.#sizes = base && !layout.length ? base.#sizes : recordSizes(layout);
+    const [ids, listed, end] = index(words, at, list, base ? 0 : 1, this.#sizes);
     this.#first = base ? base.endId : 0;
     this.firstId = base ? base.endId : 1;
     this.endId = this.#first + ids;

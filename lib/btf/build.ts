@@ -47,7 +47,11 @@ export class BtfBuilder {
   readonly #copies = new Map<Btf, Map<number, number>>();
   #nextId: number;
 
-  /** @param base What the types will continue, for split BTF. */
+  /**
+   * A builder without types.
+   *
+   * @param base What the types will continue, for split BTF.
+   */
   constructor(base?: Btf) {
     this.#base = base;
     this.#stringStart = base?.stringEnd ?? 0;

@@ -184,7 +184,7 @@ class Printer {
   }
 
   #step(): void {
-    if (this.#steps++ > 1e6 + 1000 * this.btf.endId) this.#bad("its types are too entangled to be printed");
+    if (this.#steps++ > 2e5 + 1000 * this.btf.endId) this.#bad("its types are too entangled to be printed");
   }
 
   /** All types that a type refers to. */

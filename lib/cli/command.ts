@@ -123,18 +123,18 @@ function convert({ label, type, settings }: Valued, word: string): unknown {
   if (type.endsWith("[]")) {
     return word.split(",").map((part) => convert({ label, type: type.slice(0, -2), settings }, part));
   }
-  const { min = -Infinity, max = Infinity, choices } = settings;
+  const integer = type === "integer", limit = integer ? Number.MAX_SAFE_INTEGER : Number.MAX_VALUE;
+  const { min = -limit, max = limit, choices } = settings;
   const fail = (what: string) => new ValidationError(`${label} needs ${what}, not '${word}'`);
   if (type === "string") {
     if (choices && !choices.includes(word)) throw fail(`one of ${choices.join(", ")}`);
     return word;
   }
-  const integer = type === "integer", number = Number(word);
-  const what = integer ? "a whole number" : "a number";
+  const number = Number(word), what = integer ? "a whole number" : "a number";
   const form = integer ? /^[-+]?\d+$/ : /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i;
   if (!form.test(word)) throw fail(what);
   if (number < min) throw fail(`${what} of at least ${min}`);
-  if (number > max || integer && !Number.isSafeInteger(number)) throw fail(`${what} of at most ${max}`);
+  if (number > max) throw fail(`${what} of at most ${max}`);
   return number;
 }
 
@@ -205,7 +205,7 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
   #arguments = "";
   #argumentSettings: OptionSettings = {};
   readonly #examples: [string, string][] = [];
-  readonly #sections: [string, Record<string, string>][] = [];
+  readonly #sections: [string, string | Record<string, string>][] = [];
   #action: ((options: O, ...args: A) => unknown) | undefined;
 
   /**
@@ -287,11 +287,11 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    * Adds a section to the help, after the examples: what the columns mean, say.
    *
    * @param title Its title.
-   * @param rows Terms with their meanings.
+   * @param body A paragraph, or terms with their meanings.
    * @returns This command.
    */
-  section(title: string, rows: Record<string, string>): this {
-    this.#sections.push([title, rows]);
+  section(title: string, body: string | Record<string, string>): this {
+    this.#sections.push([title, body]);
     return this;
   }
 
@@ -343,10 +343,16 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
         (initial === undefined ? "" : ` (default ${initial})`),
       ] as const;
     });
-    const sections = this.#sections.map(([title, rows]) => [title, Object.entries(rows)] as const);
-    return this.#usage(["[OPTION...]"], width) + wrap(this.#description, width, 0) + "\n" +
-      ([["Options", options], ["Examples", this.#examples], ...sections] as const)
-        .map(([title, rows]) => rows.length > 0 ? `\n${title}:\n${table(rows, width)}` : "").join("");
+    let help = this.#usage(["[OPTION...]"], width) + wrap(this.#description, width, 0) + "\n";
+    for (
+      const [title, body] of [["Options", options], ["Examples", this.#examples], ...this.#sections] as const
+    ) {
+      const text = typeof body === "string"
+        ? wrap(`  ${body}`, width, 2) + "\n"
+        : table(Array.isArray(body) ? body : Object.entries(body), width);
+      if (text.length > 1) help += `\n${title}:\n${text}`;
+    }
+    return help;
   }
 
   /**

@@ -23,7 +23,7 @@ import { CoreError, isComposite, kindOf, Path, typeWords } from "./spec.ts";
 /** Deepest nesting of two types that are compared. */
 const MAX_LEVELS = 32;
 /** Most pairs of types in one comparison; hostile BTF would ask for more than a lifetime allows. */
-const MAX_PAIRS = 1 << 18;
+const MAX_PAIRS = 1 << 16;
 
 const INT_SIGNED = 1;
 const ENCODER = new TextEncoder();

@@ -211,8 +211,6 @@ export class PerfBuffer implements Disposable {
       try {
         mapDelete(this.#mapFd, bytesOf(cpu));
       } catch { /* the map is closed already, and with it goes the entry */ }
-      // Detaches all views, which else could still reach memory that is gone, and end the process.
-      mapping.bytes.buffer.transfer(0);
       mapping.close();
       closeFd(fd);
     }

@@ -192,10 +192,6 @@ export class RingBuffer implements Disposable {
   }
 
   #release(): void {
-    for (const mapping of this.#mappings) {
-      // Detaches all views, which else could still reach memory that is gone, and end the process.
-      mapping.bytes.buffer.transfer(0);
-      mapping.close();
-    }
+    for (const mapping of this.#mappings) mapping.close();
   }
 }

@@ -18,7 +18,7 @@ import {
 } from "../sys/bpf.ts";
 import { type Buffer, closeFd } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
-import { kernelRelease, pageSize, raiseMemlock } from "../sys/process.ts";
+import { kernelRelease, pageSize } from "../sys/process.ts";
 
 // BPF_PROG_TYPE_*, BPF_MAP_TYPE_*, BPF_FUNC_*, BPF_PERF_EVENT: include/uapi/linux/bpf.h
 const SOCKET_FILTER = 1, KPROBE = 2, TRACEPOINT = 5;
@@ -58,7 +58,6 @@ export type FeatureName =
   | "perfLink"
   | "bpfCookie";
 
-let raised = false;
 const known = new Map<FeatureName, boolean>();
 
 /**
@@ -156,12 +155,8 @@ function ask(make: () => number | void): string {
     return "";
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error;
-    if (/^E(AGAIN|MFILE|NFILE|NOMEM)$/.test(error.code)) throw error; // says nothing of the feature
-    if (error.code !== "EPERM") return error.code;
-    // Before 5.11 this may mean that RLIMIT_MEMLOCK is used up.
-    if (raised || !raiseMemlock()) throw error;
-    raised = true;
-    return ask(make);
+    if (/^E(AGAIN|MFILE|NFILE|NOMEM|PERM)$/.test(error.code)) throw error; // says nothing of the feature
+    return error.code;
   }
 }
 

@@ -19,7 +19,7 @@ import { Kallsyms } from "../symbols/kallsyms.ts";
 import { btfLoad, mapCreate, type MapCreateAttr, type ProgLoadAttr } from "../sys/bpf.ts";
 import { ARCH, closeFd, type Mapping } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
-import { kernelVersion, possibleCpus, raiseMemlock } from "../sys/process.ts";
+import { kernelVersion, possibleCpus } from "../sys/process.ts";
 import { type ExternValue, resolveExterns } from "./externs.ts";
 import { has } from "./features.ts";
 import { readKernelConfig } from "./kernel_config.ts";
@@ -208,7 +208,6 @@ class Loader {
   #kernelBtf: Btf | undefined;
   #relocator: CoreRelocator | undefined;
   #externs: Map<string, ExternValue> = new Map();
-  #memlockRaised = false;
   readonly #poisons = new Map<string, readonly CorePoison[]>();
   readonly #relocated = new Map<string, Uint8Array<ArrayBuffer>>();
 
@@ -249,23 +248,11 @@ class Loader {
     return this.#kernelBtf ??= loadKernelBtf(this.options.btf);
   }
 
-  /** A bpf(2) call that makes something. Before 5.11 memory counts against RLIMIT_MEMLOCK: raise it when that is the cause. */
-  #make<T>(call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      if (!(error instanceof SyscallError) || error.code !== "EPERM") throw error;
-      if (this.#memlockRaised || kernelVersion() >= 0x050b00) throw needPrivilege(error);
-      this.#memlockRaised = true;
-      raiseMemlock();
-      return this.#make(call);
-    }
-  }
-
   #loadBtf(bytes: Uint8Array<ArrayBuffer>): void {
     try {
-      this.#btfFd = this.#make(() => btfLoad(bytes));
+      this.#btfFd = btfLoad(bytes);
     } catch (error) {
+      if (error instanceof SyscallError && error.code === "EPERM") throw needPrivilege(error);
       if (!(error instanceof SyscallError) || (error.code !== "EINVAL" && error.code !== "E2BIG")) {
         throw error;
       }
@@ -280,7 +267,7 @@ class Loader {
         enum64: has("btfEnum64"),
         qmarkDatasec: false,
       });
-      this.#btfFd = this.#make(() => btfLoad(sanitized));
+      this.#btfFd = btfLoad(sanitized);
     }
   }
 
@@ -334,14 +321,14 @@ class Loader {
         btfValueTypeId: map.valueTypeId,
       };
       try {
-        return this.#make(() => mapCreate(typed));
+        return mapCreate(typed);
       } catch (error) {
         // A kernel that does not take these types: the map works without them.
         if (!(error instanceof SyscallError)) throw error;
       }
     }
     try {
-      return this.#make(() => mapCreate(attr));
+      return mapCreate(attr);
     } catch (cause) {
       if (!(cause instanceof SyscallError)) throw cause;
       const ringbuf = map.type === BPF_MAP_TYPE_RINGBUF && cause.code === "EINVAL";
@@ -523,9 +510,10 @@ class Loader {
         );
       }
     }
-    return this.#make(() =>
-      loadProgram(attr, { line: (insn) => this.#line(at, insn), poisons: () => this.#reasons(at) })
-    );
+    return loadProgram(attr, {
+      line: (insn) => this.#line(at, insn),
+      poisons: () => this.#reasons(at),
+    });
   }
 
   /** The source line of an instruction of a linked program. */

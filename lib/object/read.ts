@@ -376,7 +376,7 @@ class Reader {
         : []
     ) {
       const symbol = this.#symbols[index];
-      if (!symbol || offset % 8 || offset + 8 > data.length) {
+      if (!symbol || offset < 0 || offset % 8 || offset + 8 > data.length) {
         refuse(where(offset), "has a damaged relocation");
       }
       const code = data[offset]!, imm = view.getInt32(offset + 4, le);

@@ -9,6 +9,7 @@
 
 import { address, type Buffer, cstring, errno, libc, NR, release } from "./door.ts";
 import { SyscallError } from "./errno.ts";
+import { kernelVersion, raiseMemlock } from "./process.ts";
 
 const COMMANDS =
   ("MAP_CREATE MAP_LOOKUP_ELEM MAP_UPDATE_ELEM MAP_DELETE_ELEM MAP_GET_NEXT_KEY PROG_LOAD OBJ_PIN OBJ_GET " +
@@ -22,6 +23,7 @@ const COMMANDS =
 // refuses a length beyond its own unless they are.
 const attr: Buffer = new Uint8Array(168);
 const view = new DataView(attr.buffer);
+const EPERM = 1, ENOENT = 2;
 const LE = true; // x86-64 and arm64 Linux are little-endian
 
 function u32(offset: number, value: number | undefined): void {
@@ -50,8 +52,18 @@ function raw(command: number, size: number): number {
   return error ? -error : result;
 }
 
+let memlockRaised = false;
+
 function call(command: number, size: number, what?: string): number {
-  const result = raw(command, size);
+  let result = libc().call(NR.bpf, command, attr, size, 0, null);
+  if (result < 0 && errno() === EPERM && !memlockRaised && kernelVersion() < 0x050b00) {
+    // Before 5.11 the memory of maps and programs counts against RLIMIT_MEMLOCK, which is 64 KiB as a rule.
+    memlockRaised = true;
+    raiseMemlock();
+    result = libc().call(NR.bpf, command, attr, size, 0, null);
+  }
+  if (result < 0) result = -errno();
+  release();
   attr.fill(0);
   if (result < 0) throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result, what);
   return result;
@@ -65,8 +77,6 @@ function ask(command: number, size: number, no: number): boolean {
   if (result === -no) return false;
   throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result);
 }
-
-const ENOENT = 2;
 
 /** `bpf_attr` of BPF_MAP_CREATE. Sizes in bytes. */
 export interface MapCreateAttr {

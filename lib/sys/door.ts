@@ -161,7 +161,7 @@ export function cstring(text: string): Buffer {
 
 /** Pages of a file or of kernel memory in this process. */
 export class Mapping {
-  /** The pages. Touching a view after {@link close} crashes the process, so no view may outlive the mapping. */
+  /** The pages. After {@link close} this and every other view of them has length 0. */
   readonly bytes: Buffer;
   readonly #pointer: Deno.PointerObject;
   readonly #length: number;
@@ -178,6 +178,7 @@ export class Mapping {
   close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.bytes.buffer.transfer(0); // detaches all views, which else could still reach memory that is gone
     libc().munmap(this.#pointer, BigInt(this.#length));
   }
 

@@ -49,6 +49,7 @@ export class Poller {
     await this.#pending;
     this.#pending = undefined;
     if (this.#closed) this.#release();
+    else libc().call(NR.read, this.#event, new Uint8Array(8), 8, 0, null); // a wake-up ends one wait
   }
 
   /** Ends the pending wait, or the next one. */

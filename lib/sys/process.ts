@@ -4,8 +4,8 @@
  * @module
  */
 
-import { type Buffer, check, extra, libc, NR } from "./door.ts";
-import { readText } from "./file.ts";
+import { ARCH, type Buffer, check, extra, libc, NR } from "./door.ts";
+import { readFile, readText } from "./file.ts";
 
 /** `clock` id: counts since boot without suspend; BPF's ktime_get_ns. */
 export const CLOCK_MONOTONIC = 1;
@@ -83,7 +83,7 @@ let possible: number | undefined;
 
 /** How many processors there could ever be: the number of values of a per-CPU map. */
 export function possibleCpus(): number {
-  return possible ??= parseCpuList(readText("/sys/devices/system/cpu/possible")).at(-1)! + 1;
+  return possible ??= parseCpuList(readText("/sys/devices/system/cpu/possible")).length;
 }
 
 /** The processors that run now. */
@@ -91,11 +91,17 @@ export function onlineCpus(): number[] {
   return parseCpuList(readText("/sys/devices/system/cpu/online"));
 }
 
+let page: number | undefined = ARCH === "x86" ? 4096 : undefined;
+
 /** Bytes in a page: 4096, on arm64 perhaps 16384 or 65536. */
 export function pageSize(): number {
-  return page ??= extra({ getpagesize: { parameters: [], result: "i32" } }).getpagesize();
+  if (page === undefined) {
+    // The auxiliary vector: pairs of u64, AT_PAGESZ is 6.
+    const vector = new BigUint64Array(readFile("/proc/self/auxv").slice().buffer);
+    for (let i = 0; i + 1 < vector.length; i += 2) if (vector[i] === 6n) page = Number(vector[i + 1]);
+  }
+  return page ??= 4096;
 }
-let page: number | undefined;
 
 /**
  * Raises RLIMIT_MEMLOCK to no limit. Kernels before 5.11 count BPF maps and programs against it.

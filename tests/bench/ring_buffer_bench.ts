@@ -19,7 +19,7 @@ using ring = new RingBuffer(map.fd, size);
 let sum = 0, records = 0;
 const read = (offset: number) => {
   const { words } = ring, i = offset >> 2;
-  sum += words[i]! + words[i + 2]! + words[i + 4]! + words[i + 6]!;
+  sum = sum + words[i]! + words[i + 2]! + words[i + 4]! + words[i + 6]! | 0;
   records++;
 };
 
@@ -61,4 +61,4 @@ for (const [perRun, pause, runs] of [[1, 100, 20], [10, 10, 200], [100, 1, 2000]
       `${produced.dropped} dropped`,
   );
 }
-if (!Number.isFinite(sum)) console.log(sum);
+if (sum === 1) console.log(sum); // so that it is used

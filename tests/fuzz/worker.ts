@@ -47,7 +47,7 @@ function fuzz(target: Target, index: number, { seed, first, rounds, progress }: 
     }
     const time = performance.now() - start, memory = used() - before;
     if (time > SLOW) what ??= `took ${Math.round(time)} ms for ${input.length} bytes`;
-    if (memory > BIG) what ??= `took ${memory >> 20} MB for ${input.length} bytes`;
+    if (memory > BIG) what ??= `took ${Math.round(memory / 2 ** 20)} MB for ${input.length} bytes`;
     if (what !== undefined) return { read, failure: { round, what } };
   }
   return { read };
