@@ -1,15 +1,61 @@
 /**
- * detrace: BPF tracing in TypeScript. What a script imports.
+ * detrace: BPF tracing in TypeScript, over Deno's FFI alone. This is what a script imports.
  *
  * ```ts ignore
- * import { Opensnoop } from "https://example.org/detrace/mod.ts";
+ * import { BpfObject, readObject } from "https://example.org/detrace/mod.ts";
  *
- * using opensnoop = new Opensnoop();
- * opensnoop.load().attach();
- * for await (const event of opensnoop.events) console.log(event.pid, event.path);
+ * using object = new BpfObject(readObject(Deno.readFileSync("my.bpf.o"), "my"));
+ * object.load().attach();
+ * using ring = new RingBuffer(object.maps.get("events")!.fd, object.maps.get("events")!.maxEntries);
+ * for await (const record of ring.records()) console.log(record);
  * ```
  *
  * @module
  */
 
 export { DetraceError } from "./lib/error.ts";
+export { SyscallError } from "./lib/sys/errno.ts";
+
+// Objects
+export { BpfObject, type LoadOptions } from "./lib/object/object.ts";
+export { readObject } from "./lib/object/read.ts";
+export { Events, RecordView, Skeleton } from "./lib/object/skeleton.ts";
+export type {
+  BpfObjectSpec,
+  ExternSpec,
+  FunctionSpec,
+  GlobalSpec,
+  LineSpec,
+  MapSpec,
+  ProgramSpec,
+  Reference,
+} from "./lib/object/spec.ts";
+export { type Feature, type FeatureName, FEATURES, has } from "./lib/object/features.ts";
+
+// Programs and links
+export { loadProgram, Program } from "./lib/programs/program.ts";
+export { VerifierError, type VerifierErrorOptions } from "./lib/programs/verifier_error.ts";
+export { Link } from "./lib/links/link.ts";
+export { attachLoaded, attachRawTracepoint, attachTracepoint, type HasFd } from "./lib/links/tracepoint.ts";
+export { hasTracepoint } from "./lib/links/tracefs.ts";
+
+// Maps and buffers
+export { BpfMap, type MapInfo } from "./lib/maps/map.ts";
+export { TypedMap } from "./lib/maps/typed_map.ts";
+export { type Codec, codec } from "./lib/maps/codec.ts";
+export { RingBuffer } from "./lib/maps/ring_buffer.ts";
+export { PerfBuffer } from "./lib/maps/perf_buffer.ts";
+export type { ConsumeOptions } from "./lib/maps/consumer.ts";
+export { readStack } from "./lib/maps/stack_traces.ts";
+
+// Types, relocation, files, symbols, instructions
+export { Btf, BtfError, type BtfMember, type BtfType } from "./lib/btf/btf.ts";
+export { BtfBuilder } from "./lib/btf/build.ts";
+export { loadKernelBtf } from "./lib/btf/kernel.ts";
+export { printAll, printType } from "./lib/btf/print.ts";
+export { CoreError, CoreRelocator } from "./lib/core/core.ts";
+export { Elf, ElfError } from "./lib/elf/elf.ts";
+export { Kallsyms } from "./lib/symbols/kallsyms.ts";
+export { ProcessSymbols } from "./lib/symbols/process.ts";
+export { Assembler } from "./lib/asm/assembler.ts";
+export { disassemble } from "./lib/asm/disassemble.ts";

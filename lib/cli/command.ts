@@ -25,15 +25,13 @@ export const USAGE_STATUS = 64;
  * await assertRejects(() => command.parse(["--pid=abc"]), ValidationError, "--pid needs a whole number, not 'abc'");
  * ```
  */
-export class ValidationError extends DetraceError {
-  override readonly name = "ValidationError";
-}
+export class ValidationError extends DetraceError {}
 
 /** Thrown by {@linkcode Command.parse} when all that is wanted is a text: help, usage or version. */
 export class CommandExit extends Error {
-  override readonly name = "CommandExit";
-
   /**
+   * Made by the command.
+   *
    * @param text What to print: on standard output if the status is 0, else on standard error.
    * @param status The exit status.
    */
@@ -42,9 +40,13 @@ export class CommandExit extends Error {
   }
 }
 
-interface Types {
+/** What a value's type is called, and what it is. */
+export interface Types {
+  /** Any text, the type of a value that names none. */
   string: string;
+  /** A whole number that a JavaScript number holds exactly. */
   integer: number;
+  /** Any finite number, in decimal. */
   number: number;
 }
 
@@ -61,29 +63,33 @@ export interface OptionSettings {
 }
 
 /** The type of `name`, `name:integer` or `name:integer[]`. */
-type Value<V extends string, C = string> = V extends `${string}:${infer T}[]` ? Value<`:${T}`, C>[]
+export type Value<V extends string, C = string> = V extends `${string}:${infer T}[]` ? Value<`:${T}`, C>[]
   : V extends `${string}:${infer T}` ? T extends "string" ? C : T extends keyof Types ? Types[T] : never
   : C;
-type Camel<N extends string> = N extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
-type Choice<S> = S extends { choices: readonly (infer C)[] } ? C : string;
-type Given<N extends string, S, T> = S extends { default: string | number } ? { [K in Camel<N>]: T }
+/** `full-path` as `fullPath`. */
+export type Camel<N extends string> = N extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : N;
+/** The texts that an option is limited to, if it is. */
+export type Choice<S> = S extends { choices: readonly (infer C)[] } ? C : string;
+/** A property that is there always, given a default, or when the option was given. */
+export type Given<N extends string, S, T> = S extends { default: string | number } ? { [K in Camel<N>]: T }
   : { [K in Camel<N>]?: T };
 /** The property that `-p, --pid <pid:integer>` adds to the options. */
-type OptionOf<F extends string, S> = F extends `${string}--${infer N} <${infer V}>`
+export type OptionOf<F extends string, S> = F extends `${string}--${infer N} <${infer V}>`
   ? Given<N, S, Value<V, Choice<S>>>
   : F extends `${string}--${infer N}` ? { [K in Camel<N>]?: boolean }
   : F extends `-${infer N} <${infer V}>` ? Given<N, S, Value<V, Choice<S>>>
   : F extends `-${infer N}` ? { [K in N]?: boolean }
   : never;
 /** The tuple that `<function:string> [count:integer]` stands for. */
-type ArgumentsOf<A extends string> = A extends `${infer First} ${infer Rest}`
+export type ArgumentsOf<A extends string> = A extends `${infer First} ${infer Rest}`
   ? [...ArgumentsOf<First>, ...ArgumentsOf<Rest>]
   : A extends `<${string}...${infer T}>` ? [Value<T>, ...Value<T>[]]
   : A extends `[${string}...${infer T}]` ? Value<T>[]
   : A extends `<${infer V}>` ? [Value<V>]
   : A extends `[${infer V}]` ? [Value<V>?]
   : [];
-type Flat<T> = { [K in keyof T]: T[K] };
+/** An intersection as one object type, for the sake of messages. */
+export type Flat<T> = { [K in keyof T]: T[K] };
 
 type Declaration = readonly [flags: string, description: string, settings?: OptionSettings];
 
@@ -153,7 +159,7 @@ function wrap(text: string, width: number, indent: number): string {
 
 /** Two columns: terms, and what they mean. */
 function table(rows: readonly (readonly [string, string])[], width: number): string {
-  const short = rows.map(([term]) => term.length).filter((length) => length <= 26);
+  const short = rows.map(([term]) => term.length).filter((length) => length <= 30);
   const indent = Math.max(0, ...short) + 4, blanks = " ".repeat(indent);
   return rows.map(([term, meaning]) => {
     const left = `  ${term}`.padEnd(indent);
@@ -209,6 +215,8 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
   #action: ((options: O, ...args: A) => unknown) | undefined;
 
   /**
+   * Sets the name.
+   *
    * @param name What the tool is called.
    * @returns This command.
    */
@@ -218,6 +226,8 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
   }
 
   /**
+   * Sets the version.
+   *
    * @param version What `--version` prints behind the name.
    * @returns This command.
    */
@@ -227,6 +237,8 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
   }
 
   /**
+   * Sets the description, with which the help begins.
+   *
    * @param description The tool's purpose.
    * @returns This command.
    */
@@ -306,7 +318,7 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
     return this;
   }
 
-  /** @returns What the tool is called. */
+  /** What the tool is called. */
   getName(): string {
     return this.#name;
   }
@@ -336,17 +348,16 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    */
   getHelp(width = 80): string {
     const options = this.#all().map(({ short, label, value, description, settings }) => {
-      const { choices, default: initial } = settings;
+      const { choices, default: initial } = settings, long = label[1] === "-";
       return [
-        (short ? `-${short}, ` : "    ") + label + (value ? `=${value}` : ""),
+        (long ? short ? `-${short}, ` : "    " : "") + label + (value ? (long ? "=" : " ") + value : ""),
         description + (choices ? `: ${choices.join(", ")}` : "") +
         (initial === undefined ? "" : ` (default ${initial})`),
       ] as const;
     });
     let help = this.#usage(["[OPTION...]"], width) + wrap(this.#description, width, 0) + "\n";
-    for (
-      const [title, body] of [["Options", options], ["Examples", this.#examples], ...this.#sections] as const
-    ) {
+    const sections = [["Options", options], ["Examples", this.#examples], ...this.#sections] as const;
+    for (const [title, body] of sections) {
       const text = typeof body === "string"
         ? wrap(`  ${body}`, width, 2) + "\n"
         : table(Array.isArray(body) ? body : Object.entries(body), width);

@@ -57,7 +57,11 @@ export class Output {
   #clock = "";
   readonly #write: (bytes: Uint8Array) => number;
 
-  /** @param write Takes bytes, returns how many it took. Standard output if not given. */
+  /**
+   * An empty buffer of 64 KiB.
+   *
+   * @param write Takes bytes, returns how many it took. Standard output if not given.
+   */
   constructor(write: (bytes: Uint8Array) => number = (bytes) => Deno.stdout.writeSync(bytes)) {
     this.#write = write;
   }
@@ -309,6 +313,8 @@ export class Table {
   #from = 0;
 
   /**
+   * A table without rows; nothing is written yet.
+   *
    * @param output Where the rows go.
    * @param columns The columns, in order.
    * @param json Write JSON lines instead of text.

@@ -24,6 +24,8 @@ export class Tool<A extends unknown[] = unknown[]> {
   readonly #stop = new AbortController();
 
   /**
+   * Made by {@linkcode runTool}.
+   *
    * @param name What messages begin with.
    * @param args The positional arguments.
    */

@@ -10,7 +10,8 @@
 import { DetraceError } from "../error.ts";
 import { SyscallError } from "./errno.ts";
 
-const SYMBOLS = {
+/** What is bound at the first call. */
+export const SYMBOLS = {
   // long syscall(long number, int, void *, unsigned, unsigned, void *): bpf, openat, read, write, statx, getdents64, ...
   call: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32", "buffer"], result: "i32" },
   // long syscall(long number, int, int, int, void *): close, ioctl, epoll_create1, epoll_ctl, eventfd2, ...
@@ -30,8 +31,35 @@ const SYMBOLS = {
 /** A buffer that a system call reads or writes. */
 export type Buffer = Uint8Array<ArrayBuffer>;
 
+/** The system calls that are made by number. */
+export type SyscallName =
+  | "read"
+  | "write"
+  | "close"
+  | "pread64"
+  | "ioctl"
+  | "ftruncate"
+  | "uname"
+  | "geteuid"
+  | "sched_setaffinity"
+  | "sched_getaffinity"
+  | "gettid"
+  | "clock_gettime"
+  | "getdents64"
+  | "epoll_ctl"
+  | "openat"
+  | "mkdirat"
+  | "unlinkat"
+  | "readlinkat"
+  | "eventfd2"
+  | "epoll_create1"
+  | "perf_event_open"
+  | "prlimit64"
+  | "bpf"
+  | "statx";
+
 // Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl) and arm64 (include/uapi/asm-generic/unistd.h).
-const X86_64 = {
+const X86_64: Record<SyscallName, number> = {
   read: 0,
   write: 1,
   close: 3,
@@ -57,7 +85,7 @@ const X86_64 = {
   bpf: 321,
   statx: 332,
 };
-const ARM64: Record<keyof typeof X86_64, number> = {
+const ARM64: Record<SyscallName, number> = {
   read: 63,
   write: 64,
   close: 57,
@@ -88,7 +116,7 @@ const ARM64: Record<keyof typeof X86_64, number> = {
 export const ARCH: "x86" | "arm64" = Deno.build.arch === "x86_64" ? "x86" : "arm64";
 
 /** System call numbers of this architecture. */
-export const NR: Readonly<Record<keyof typeof X86_64, number>> = ARCH === "x86" ? X86_64 : ARM64;
+export const NR: Readonly<Record<SyscallName, number>> = ARCH === "x86" ? X86_64 : ARM64;
 
 let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
 let errnoView: Int32Array;

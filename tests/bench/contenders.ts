@@ -77,18 +77,14 @@ export async function bpftrace(): Promise<{ file: string; version: string } | un
 
 /** opensnoop for one process in bpftrace's language. */
 export function bpftraceProgram(pid: number): string {
-  const points = (side: string) => {
-    const calls = ["open", "openat", "openat2"].map((call) => `tracepoint:syscalls:sys_${side}_${call}`);
-    return Deno.build.arch === "x86_64" ? calls : calls.slice(1);
-  };
-  const [open2, others] = [points("enter").slice(-1), points("enter").slice(0, -1)];
+  // arm64 has no open(2).
+  const calls = Deno.build.arch === "x86_64" ? ["open", "openat", "openat2"] : ["openat", "openat2"];
+  const points = (side: string) => calls.map((call) => `tracepoint:syscalls:sys_${side}_${call}`).join(",\n");
   return `
-    ${[...others, ...open2].join(",\n")} /pid == ${pid}/ { @name[tid] = args->filename; }
-    ${points("exit").join(",\n")} /@name[tid]/ {
-      $ret = args->ret;
-      $fd = $ret < 0 ? -1 : $ret;
-      $err = $ret < 0 ? -$ret : 0;
-      printf("%-6d %-16s %3d %3d %s\\n", pid, comm, $fd, $err, str(@name[tid]));
+    ${points("enter")} /pid == ${pid}/ { @name[tid] = args->filename; }
+    ${points("exit")} /@name[tid]/ {
+      $ret = (int64)args->ret;
+      printf("%-6d %-16s %3d %3d %s\\n", pid, comm, $ret < 0 ? -1 : $ret, $ret < 0 ? -$ret : 0, str(@name[tid]));
       delete(@name[tid]);
     }`;
 }

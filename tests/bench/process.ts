@@ -25,7 +25,7 @@ const libc = extra({
 });
 
 const O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0o100, O_NOCTTY = 0o400, O_TRUNC = 0o1000, O_CLOEXEC = 0o2000000;
-const SIGKILL = 9, SIGSTOP = 19, WNOHANG = 1;
+const SIGINT = 2, SIGKILL = 9, SIGCONT = 18, SIGSTOP = 19, WNOHANG = 1;
 const POSIX_SPAWN_SETSIGDEF = 4, POSIX_SPAWN_SETSIGMASK = 8;
 
 /** A program with its arguments, and what it is called in the tables. */
@@ -144,8 +144,11 @@ export class Child implements Disposable {
     return this.#ended ||= libc.waitpid(this.pid, null, WNOHANG) !== 0;
   }
 
-  /** Waits for its end; kills it when the time is over. */
-  join(timeout: number): void {
+  /** Lets it go on for a while, then ends it as Ctrl-C does; kills it when the time is over. */
+  interrupt(after: number, timeout: number): void {
+    this.signal(SIGCONT);
+    pause(after);
+    this.signal(SIGINT);
     for (const end = now() + timeout; !this.ended() && now() < end;) pause(2);
     this[Symbol.dispose]();
   }

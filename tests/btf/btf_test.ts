@@ -354,13 +354,8 @@ Deno.test("damaged BTF is refused with a sentence that says what is wrong", () =
   );
   refuse((view) => view.setUint32(28, 23 << 24, true), "has a type of kind 23, which is unknown to us");
   refuse((view) => view.setUint32(28, 0, true), "has a type of kind 0, which is unknown to us");
-  const newer = raw([], "\0", { length: 36, more: [0, 0, 5] });
-  assertThrows(
-    () => Btf.parse(newer),
-    BtfError,
-    "BTF has a newer header, whose byte 32 has a meaning unknown to us",
-  );
-  assertEquals(Btf.parse(raw([], "\0", { length: 36, more: [0, 0, 0] })).endId, 1);
+  // A header of a kernel to come, whose further fields mean nothing to us.
+  assertEquals(Btf.parse(raw([], "\0", { length: 36, more: [0, 0, 5] })).endId, 1);
 });
 
 Deno.test("ids, parts and strings that do not exist are refused when they are asked for", () => {

@@ -109,7 +109,8 @@ Deno.test("modules are searched only if vmlinux has no candidate, then all of th
   const l = types(`
     int = int int 4
     S   = struct S 4 a:int@0
-    M   = struct M 4 a:int@0`);
+    M   = struct M 4 a:int@0
+    M2  = struct M___mine 4 a:int@0`);
   const vmlinux = types(`
     int = int int 4
     S   = struct S 8 x:int@0 a:int@32
@@ -130,7 +131,7 @@ Deno.test("modules are searched only if vmlinux has no candidate, then all of th
     );
   assertEquals(run("S"), [4]);
   assertEquals(asked, 0);
-  assertEquals(run("M", "S", "M"), [16, 4, 16]);
+  assertEquals(run("M", "S", "M2", "M"), [16, 4, 16, 16]);
   assertEquals(asked, 1);
 });
 
@@ -228,6 +229,22 @@ Deno.test("a result that was found with more candidates is not kept when the lis
   ]);
   assertEquals(insns.map((bytes) => bytes[0]), [0x85, 0x85, 0xb7, 0x61]);
   assertEquals(reasons.length, 2);
+});
+
+Deno.test("records of one path get what each of them asks, however often", () => {
+  const { insns } = relocate(LOCAL, MOVED, [
+    ["S", "0:1", OFFSET, mov(4)],
+    ["S", "0:1", SIZE, mov(4)],
+    ["S", "0:1", EXISTS, mov(1)],
+    ["S", "0:1", OFFSET, insn(0x61, 0x12, 4, 0)],
+    ["S", "0:0", EXISTS, mov(1)],
+    ["S", "0:1", SIZE, mov(4)],
+  ]);
+  assertEquals(insns, [mov(12), mov(4), mov(1), insn(0x61, 0x12, 12, 0), mov(0), mov(4)]);
+  assertThrows(
+    () => relocate(LOCAL, MOVED, [["S", "0:1", OFFSET, mov(4)], ["S", "0:1", OFFSET, mov(5)]]),
+    CoreError,
+  );
 });
 
 Deno.test("prepare lets one search do for all records, and relocate works without it", () => {

@@ -3,7 +3,14 @@ import { CoreError } from "../../lib/core/core.ts";
 import { typesCompatible } from "../../lib/core/match.ts";
 import { mov, relocate, types, value } from "./types.ts";
 
-const OFFSET = 0, EXISTS = 2, TYPE_EXISTS = 8, ENUM_EXISTS = 10, ENUM_VALUE = 11, TYPE_MATCHES = 12;
+const OFFSET = 0,
+  EXISTS = 2,
+  TYPE_ID_TARGET = 7,
+  TYPE_EXISTS = 8,
+  TYPE_SIZE = 9,
+  ENUM_EXISTS = 10,
+  ENUM_VALUE = 11,
+  TYPE_MATCHES = 12;
 
 /** Types that many tests need on both sides. */
 const COMMON = `
@@ -273,6 +280,17 @@ Deno.test("types are compatible if their kinds are equal at every level, whateve
   no("float", "float");
 });
 
+Deno.test("size and id of a type are 0 if the candidate is not compatible", () => {
+  const l = types(`${COMMON}
+    R = typedef R int`);
+  const t = types(`${COMMON}
+    R = typedef R pint`);
+  for (const [kind, held] of [[TYPE_SIZE, 4], [TYPE_ID_TARGET, 0]] as const) {
+    assertEquals(value(l, t, "R", "0", kind, held), 0);
+    assert(value(l, l, "R", "0", kind, held) !== 0);
+  }
+});
+
 Deno.test("compatible pointers and arrays lead to compatible types", () => {
   const ok = (l: string, t: string) => assert(alike(TYPE_EXISTS, l, t, MORE), `${l} ${t}`);
   const no = (l: string, t: string) => assert(!alike(TYPE_EXISTS, l, t, MORE), `${l} ${t}`);
@@ -383,6 +401,7 @@ Deno.test("matching arrays have the same length and matching elements", () => {
   const more = `
     int3 = array int 3
     uint2 = array uint 2`;
+  assert(!alike(TYPE_MATCHES, "aA", "aF", "aA = array A 2\naF = array fA 2"));
   assert(!alike(TYPE_MATCHES, "int2", "int3", more));
   assert(!alike(TYPE_MATCHES, "int2", "uint2", more));
 });
@@ -392,6 +411,16 @@ Deno.test("matching prototypes have matching parameters and return types", () =>
   assert(!alike(TYPE_MATCHES, "f1", "f2", MORE));
   assert(!alike(TYPE_MATCHES, "fp", "fpE", MORE));
   assert(!alike(TYPE_MATCHES, "f1", "f1u", MORE));
+  const more = `
+    returnsA = proto A
+    returnsF = proto fA
+    takesA   = proto void A
+    takesF   = proto void fA
+    pReturnsA = ptr returnsA
+    pReturnsF = ptr returnsF`;
+  assert(!alike(TYPE_MATCHES, "returnsA", "returnsF", more));
+  assert(!alike(TYPE_MATCHES, "takesA", "takesF", more));
+  assert(alike(TYPE_MATCHES, "pReturnsA", "pReturnsF", more));
 });
 
 Deno.test("a struct matches if the target has each of its members by essential name, and may have more", () => {
@@ -408,6 +437,12 @@ Deno.test("a struct matches if the target has each of its members by essential n
   assert(!matches("a:uint@0"));
   assert(matches("d:A@0"));
   assert(!matches("d:B@0"));
+  const nested = types(`
+    int = int int 4
+    A   = struct A 8 x:int@0 more:int@32
+    S   = struct S 8 d:A@0`);
+  assertEquals(value(nested, target, "S", "0", TYPE_MATCHES, 1), 0);
+  assertEquals(value(nested, nested, "S", "0", TYPE_MATCHES, 1), 1);
   const union = types(`${COMMON}
     S = union S 64 a:int@0`);
   assertEquals(value(union, target, "S", "0", TYPE_MATCHES, 1), 0);

@@ -72,7 +72,8 @@ rootTest("consume() gives samples as they come, and ends when aborted or dispose
   }
   end.abort();
   await done;
-  assertEquals([samples, batches], [3 * cpus.length, cpus.length]);
+  assertEquals(samples, 3 * cpus.length);
+  assert(batches >= 1 && batches <= cpus.length); // a slow machine may see two processors' samples at once
 
   const again = buffer.consume(() => buffer.dispose());
   runOn(program, cpus[0]!);

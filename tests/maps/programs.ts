@@ -37,7 +37,6 @@ export function rootTest(name: string, fn: () => void | Promise<void>, worker = 
 }
 
 const BPF_PROG_TYPE_RAW_TRACEPOINT = 17;
-const BPF_PROG_TYPE_SYSCALL = 31;
 const BPF_FUNC_MAP_LOOKUP = 1;
 const BPF_FUNC_PERF_EVENT_OUTPUT = 25;
 const BPF_FUNC_GET_STACKID = 27;
@@ -46,10 +45,9 @@ const BPF_FUNC_RINGBUF_RESERVE = 131;
 const BPF_FUNC_RINGBUF_SUBMIT = 132;
 const BPF_FUNC_RINGBUF_DISCARD = 133;
 
-function load(type: number, a: Assembler): Fd {
-  // BPF_F_SLEEPABLE is what programs of type SYSCALL must have.
-  const flags = type === BPF_PROG_TYPE_SYSCALL ? 16 : 0;
-  return new Fd(progLoad({ type, insns: a.build().insns, license: "GPL", flags }));
+// Not BPF_PROG_TYPE_SYSCALL, which came with 5.14.
+function load(a: Assembler): Fd {
+  return new Fd(progLoad({ type: BPF_PROG_TYPE_RAW_TRACEPOINT, insns: a.build().insns, license: "GPL" }));
 }
 
 /** Runs a program once; it returns how many records there was no room for. */
@@ -70,7 +68,7 @@ export function writer(ring: { fd: number }, counter: { fd: number }, count: num
   a.mov(R8, R0).mov(R6, 0).mov(R7, 0);
   a.label("loop");
   sizes.forEach((size, i) => {
-    a.mov(R1, 1).atomic("fetch_add", DW, R8, 0, R1).stx(DW, R10, -size, R1);
+    a.ldx(DW, R1, R8, 0).stx(DW, R10, -size, R1).alu("+=", R1, 1).stx(DW, R8, 0, R1);
     a.loadMapFd(R1, ring.fd).mov(R2, R10).alu("+=", R2, -size).mov(R3, size).mov(R4, 0);
     a.call(BPF_FUNC_RINGBUF_OUTPUT).jump("==", R0, 0, `ok${i}`).alu("+=", R7, 1).label(`ok${i}`);
     a.stx(DW, R10, -size, size);
@@ -78,7 +76,7 @@ export function writer(ring: { fd: number }, counter: { fd: number }, count: num
   a.alu("+=", R6, sizes.length).jump("<", R6, count, "loop");
   a.mov(R0, R7).exit();
   a.label("out").mov(R0, -1).exit();
-  return load(BPF_PROG_TYPE_SYSCALL, a);
+  return load(a);
 }
 
 /** Reserves `count` records of 8 bytes that hold 0, 1, 2, ...; submits the even ones and discards the odd ones. */
@@ -94,7 +92,7 @@ export function discarder(ring: { fd: number }, count: number): Fd {
   a.label("odd").call(BPF_FUNC_RINGBUF_DISCARD);
   a.label("next").alu("+=", R6, 1).jump("<", R6, count, "loop");
   a.label("out").mov(R0, 0).exit();
-  return load(BPF_PROG_TYPE_SYSCALL, a);
+  return load(a);
 }
 
 /** Writes the value of an array's only entry, `size` bytes of it, to a ring buffer. Returns -1 where there is no room. */
@@ -106,7 +104,7 @@ export function copier(ring: { fd: number }, array: { fd: number }, size: number
   a.mov(R2, R0).loadMapFd(R1, ring.fd).mov(R3, size).mov(R4, 0).call(BPF_FUNC_RINGBUF_OUTPUT);
   a.jump("s<", R0, 0, "out").mov(R0, 0).exit();
   a.label("out").mov(R0, -1).exit();
-  return load(BPF_PROG_TYPE_SYSCALL, a);
+  return load(a);
 }
 
 /**
@@ -124,7 +122,7 @@ export function perfWriter(map: { fd: number }, count: number, size: number): Fd
   a.jump("==", R0, 0, "ok").alu("+=", R7, 1);
   a.label("ok").alu("+=", R6, 1).jump("<", R6, count, "loop");
   a.mov(R0, R7).exit();
-  return load(BPF_PROG_TYPE_RAW_TRACEPOINT, a);
+  return load(a);
 }
 
 /** Runs a raw tracepoint program once on a processor. */
@@ -136,5 +134,5 @@ export function runOn(program: Fd, cpu: number): number {
 export function stackWriter(map: { fd: number }): Fd {
   const a = new Assembler();
   a.loadMapFd(R2, map.fd).mov(R3, 0).call(BPF_FUNC_GET_STACKID).exit();
-  return load(BPF_PROG_TYPE_RAW_TRACEPOINT, a);
+  return load(a);
 }
