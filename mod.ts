@@ -2,9 +2,9 @@
  * detrace: BPF tracing in TypeScript, over Deno's FFI alone. This is what a script imports.
  *
  * ```ts ignore
- * import { BpfObject, readObject } from "https://example.org/detrace/mod.ts";
+ * import { openObject, RingBuffer } from "https://example.org/detrace/mod.ts";
  *
- * using object = new BpfObject(readObject(Deno.readFileSync("my.bpf.o"), "my"));
+ * using object = openObject(Deno.readFileSync("my.bpf.o"), "my");
  * object.load().attach();
  * using ring = new RingBuffer(object.maps.get("events")!.fd, object.maps.get("events")!.maxEntries);
  * for await (const record of ring.records()) console.log(record);
@@ -17,7 +17,8 @@ export { DetraceError } from "./lib/error.ts";
 export { SyscallError } from "./lib/sys/errno.ts";
 
 // Objects
-export { BpfObject, type LoadOptions } from "./lib/object/object.ts";
+export { BpfObject, type LoaderParts, type LoadOptions } from "./lib/object/object.ts";
+export { openObject } from "./lib/object/open.ts";
 export { readObject } from "./lib/object/read.ts";
 export { Events, RecordView, Skeleton } from "./lib/object/skeleton.ts";
 export type {
@@ -25,7 +26,6 @@ export type {
   ExternSpec,
   FunctionSpec,
   GlobalSpec,
-  LineSpec,
   MapSpec,
   ProgramSpec,
   Reference,
@@ -49,7 +49,8 @@ export type { ConsumeOptions } from "./lib/maps/consumer.ts";
 export { readStack } from "./lib/maps/stack_traces.ts";
 
 // Types, relocation, files, symbols, instructions
-export { Btf, BtfError, type BtfMember, type BtfType } from "./lib/btf/btf.ts";
+export { Btf, BtfError } from "./lib/btf/btf.ts";
+export { type BtfMember, type BtfType, decodeType } from "./lib/btf/decode.ts";
 export { BtfBuilder } from "./lib/btf/build.ts";
 export { loadKernelBtf } from "./lib/btf/kernel.ts";
 export { printAll, printType } from "./lib/btf/print.ts";

@@ -51,7 +51,6 @@ const volatile __u32 target_tid = 0;
 const volatile __u32 target_uid = 0xffffffff;
 const volatile bool failed_only = false;
 const volatile bool want_callers = false;
-const volatile bool want_directory = false;
 
 /* Events that found no room, in the ring or among the open calls. */
 __u64 lost = 0;
@@ -183,9 +182,7 @@ static __always_inline void append_directory(struct event *e, int dirfd)
 	}
 }
 
-/* Attached to the exit of each of the three calls that the kernel has: the context is the same. */
-SEC("tracepoint")
-int leave(struct trace_event_raw_sys_exit *ctx)
+static __always_inline int leave(struct trace_event_raw_sys_exit *ctx, bool want_directory)
 {
 	__u32 tid = bpf_get_current_pid_tgid(), zero = 0, end;
 	struct open_args *args = bpf_map_lookup_elem(&calls, &tid);
@@ -233,6 +230,22 @@ int leave(struct trace_event_raw_sys_exit *ctx)
 out:
 	bpf_map_delete_elem(&calls, &tid);
 	return 0;
+}
+
+/*
+ * One of these is attached to the exit of each of the three calls that the kernel has: the context is the same. Two programs,
+ * so that who does not ask for directories neither relocates nor verifies what looks for them.
+ */
+SEC("tracepoint")
+int exit_any(struct trace_event_raw_sys_exit *ctx)
+{
+	return leave(ctx, false);
+}
+
+SEC("?tracepoint")
+int exit_directory(struct trace_event_raw_sys_exit *ctx)
+{
+	return leave(ctx, true);
 }
 
 char LICENSE[] SEC("license") = "GPL";

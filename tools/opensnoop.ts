@@ -58,8 +58,9 @@ await runTool(command, async (options, tool) => {
   if (options.tid !== undefined) globals.targetTid = options.tid;
   if (options.uid !== undefined) globals.targetUid = options.uid;
   globals.failedOnly = options.failed ?? false;
-  globals.wantDirectory = options.fullPath ?? false;
   globals.wantCallers = options.callers ?? false;
+  const exit = options.fullPath ? "exit_directory" : "exit_any";
+  for (const name of ["exit_directory", "exit_any"]) bpf.spec.programs.get(name)!.autoload = name === exit;
   // arm64 has no open(2), and kernels before 5.6 have no openat2(2).
   const calls = ["open", "openat", "openat2"].filter((call) => bpf.keepIfPresent(`enter_${call}`));
   bpf.load({ btf: options.btf });
@@ -110,7 +111,7 @@ await runTool(command, async (options, tool) => {
   };
 
   bpf.attach();
-  for (const call of calls) bpf.attachProgram("leave", `syscalls/sys_exit_${call}`);
+  for (const call of calls) bpf.attachProgram(exit, `syscalls/sys_exit_${call}`);
   if (options.verbose) tool.warn(`attached to the tracepoints of ${calls.join(", ")}`);
   table.header();
   out.flush();

@@ -61,49 +61,6 @@ export class BtfError extends DetraceError {
   override readonly name: string = "BtfError";
 }
 
-/** Member of a struct or union. Offsets and sizes in bits; `bitfieldSize` 0: no bitfield. */
-export interface BtfMember {
-  /** Empty for an anonymous struct or union. */
-  name: string;
-  /** Type id. */
-  type: number;
-  /** From the start of the struct. */
-  bitOffset: number;
-  /** Width of a bitfield, else 0. */
-  bitfieldSize: number;
-}
-
-/** One type, decoded: what {@linkcode Btf.type} returns. Types are ids, sizes bytes unless said otherwise. */
-export type BtfType =
-  & {
-    /** Type id. */
-    id: number;
-    /** Empty if anonymous. */
-    name: string;
-  }
-  & (
-    | { kind: "void" }
-    | {
-      kind: "int";
-      size: number;
-      bits: number;
-      bitOffset: number;
-      signed: boolean;
-      char: boolean;
-      bool: boolean;
-    }
-    | { kind: "ptr" | "typedef" | "volatile" | "const" | "restrict" | "type_tag"; type: number }
-    | { kind: "array"; element: number; index: number; length: number }
-    | { kind: "struct" | "union"; size: number; members: BtfMember[] }
-    | { kind: "enum" | "enum64"; size: number; signed: boolean; values: { name: string; value: bigint }[] }
-    | { kind: "fwd"; union: boolean }
-    | { kind: "func" | "var"; type: number; linkage: number }
-    | { kind: "func_proto"; returns: number; params: { name: string; type: number }[] }
-    | { kind: "datasec"; size: number; variables: { type: number; offset: number; size: number }[] }
-    | { kind: "float"; size: number }
-    | { kind: "decl_tag"; type: number; component: number }
-  );
-
 /**
  * The name without its flavor: what stands before the last `___` that has a non-underscore on both sides.
  *
@@ -137,9 +94,6 @@ const SIZED = STRUCTS | ENUMS | 1 << BTF_KIND_INT | 1 << BTF_KIND_FLOAT | 1 << B
 const MODIFIERS = 1 << BTF_KIND_VOLATILE | 1 << BTF_KIND_CONST | 1 << BTF_KIND_RESTRICT |
   1 << BTF_KIND_TYPE_TAG;
 const TYPEDEF = 1 << BTF_KIND_TYPEDEF;
-/** The kinds whose third word is a type id, but for func_proto. */
-const REFERS = MODIFIERS | TYPEDEF | 1 << BTF_KIND_PTR | 1 << BTF_KIND_FUNC | 1 << BTF_KIND_VAR |
-  1 << BTF_KIND_DECL_TAG;
 
 /**
  * Record sizes by kind: bit 0, whether the kind is in TYPES; bits 1 to 6, words for each of vlen elements; from bit 7 on,
@@ -720,53 +674,5 @@ export class Btf {
       else found.set(name, [id]);
     });
     return found;
-  }
-
-  /** A type decoded: for comfort, where time does not count. */
-  type(id: number): BtfType {
-    const kind = this.kind(id), word = this.sizeOrType(id), is = (kinds: number) => kinds & this.#kindBit(id);
-    if (kind > 19) throw new BtfError(`${this.label}: type ${id} is of kind ${kind}, which is unknown to us`);
-    const all = <T>(one: (i: number) => T): T[] => Array.from({ length: this.vlen(id) }, (_, i) => one(i));
-    const encoding = is(1 << BTF_KIND_INT) && this.intEncoding(id);
-    return {
-      kind: KIND_NAMES[kind],
-      id,
-      name: this.name(id),
-      ...is(SIZED) && { size: word },
-      ...is(REFERS) && { type: word },
-      ...is(1 << BTF_KIND_INT) && {
-        bits: this.intBits(id),
-        bitOffset: this.intOffset(id),
-        signed: !!(encoding & 1),
-        char: !!(encoding & 2),
-        bool: !!(encoding & 4),
-      },
-      ...is(1 << BTF_KIND_ARRAY) && {
-        element: this.arrayElement(id),
-        index: this.arrayIndexType(id),
-        length: this.arrayLength(id),
-      },
-      ...is(STRUCTS) && {
-        members: all((i): BtfMember => ({
-          name: this.memberName(id, i),
-          type: this.memberType(id, i),
-          bitOffset: this.memberBitOffset(id, i),
-          bitfieldSize: this.memberBitfieldSize(id, i),
-        })),
-      },
-      ...is(ENUMS) && {
-        signed: this.enumIsSigned(id),
-        values: all((i) => ({ name: this.enumName(id, i), value: this.enumValue(id, i) })),
-      },
-      ...is(1 << BTF_KIND_FWD) && { union: this.kindFlag(id) },
-      ...is(1 << BTF_KIND_FUNC_PROTO) && {
-        returns: word,
-        params: all((i) => ({ name: this.paramName(id, i), type: this.paramType(id, i) })),
-      },
-      ...is(1 << BTF_KIND_FUNC) && { linkage: this.funcLinkage(id) },
-      ...is(1 << BTF_KIND_VAR) && { linkage: this.varLinkage(id) },
-      ...is(1 << BTF_KIND_DATASEC) && { variables: all((i) => this.secinfo(id, i)) },
-      ...is(1 << BTF_KIND_DECL_TAG) && { component: this.declTagComponent(id) },
-    } as BtfType;
   }
 }

@@ -256,7 +256,6 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    * @param description What it does, for the help.
    * @param settings Default, bounds and the like.
    * @returns This command.
-   * @throws {TypeError} When the flags are not of that form: a bug in the tool.
    */
   option<const F extends string, const S extends OptionSettings = OptionSettings>(
     flags: F,

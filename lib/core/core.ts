@@ -98,7 +98,28 @@ interface Root {
   results: Map<string, Result>;
 }
 
-/** Relocates one object. What a record tells of a root type holds for the records after it, so use one for all programs. */
+/**
+ * Relocates one object. What a record tells of a root type holds for the records after it, so use one for all programs.
+ *
+ * @example
+ * ```ts
+ * import { Btf } from "detrace/lib/btf/btf.ts";
+ * import { BtfBuilder } from "detrace/lib/btf/build.ts";
+ * import { CoreRelocator } from "detrace/lib/core/core.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const taskWith = (bitOffset: number) => {
+ *   const builder = new BtfBuilder(), int = builder.addInt("int", 4, { signed: true });
+ *   builder.addStruct("task_struct", 64, [{ name: "pid", type: int, bitOffset }]);
+ *   return Btf.parse(builder.build());
+ * };
+ * const local = taskWith(0), vmlinux = taskWith(128);
+ * const insns = Uint8Array.fromHex("6112000000000000"); // r2 = *(u32 *)(r1 + 0)
+ * const relocation = { offset: 0, typeId: local.find("task_struct")!, accessString: "0:0", kind: 0 };
+ * assertEquals(new CoreRelocator(local, { vmlinux }).relocate(insns, [relocation], "main"), []);
+ * assertEquals(insns.toHex(), "6112100000000000"); // r2 = *(u32 *)(r1 + 16)
+ * ```
+ */
 export class CoreRelocator {
   readonly #local: Btf;
   readonly #target: CoreTarget;
@@ -109,6 +130,8 @@ export class CoreRelocator {
   readonly #roots: Map<number, Root> = new Map();
 
   /**
+   * Nothing is searched yet.
+   *
    * @param local The object's own BTF.
    * @param target The types that its programs shall run against.
    */

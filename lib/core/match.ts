@@ -207,6 +207,21 @@ export function typesAlike(
  * @param targetId Type in it.
  * @returns Whether they are compatible.
  * @throws {CoreError} if they nest more than 32 levels deep, {BtfError} if the BTF is broken.
+ *
+ * @example
+ * ```ts
+ * import { Btf } from "detrace/lib/btf/btf.ts";
+ * import { BtfBuilder } from "detrace/lib/btf/build.ts";
+ * import { typesCompatible } from "detrace/lib/core/match.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const builder = new BtfBuilder();
+ * const int = builder.addInt("int", 4, { signed: true }), u64 = builder.addInt("u64", 8);
+ * const pointer = builder.addPtr(int), other = builder.addPtr(u64);
+ * const btf = Btf.parse(builder.build());
+ * assertEquals(typesCompatible(btf, pointer, btf, other), true);
+ * assertEquals(typesCompatible(btf, pointer, btf, int), false);
+ * ```
  */
 export function typesCompatible(local: Btf, localId: number, target: Btf, targetId: number): boolean {
   return kindOf(local, localId) === kindOf(target, targetId) &&

@@ -18,6 +18,7 @@ import { DetraceError } from "../error.ts";
 
 /** A relocation that must not be done: the object, or the types given as target, contradict themselves or each other. */
 export class CoreError extends DetraceError {
+  /** `CoreError`. */
   override readonly name: string = "CoreError";
 }
 
@@ -89,8 +90,16 @@ export class Path {
   /** The steps that have a name or are elements. */
   readonly accessors: Accessor[] = [];
 
-  /** @param btf The types. @param root The type it starts at. */
-  constructor(readonly btf: Btf, readonly root: number) {}
+  /** The types. */
+  readonly btf: Btf;
+  /** Id of the type that it starts at. */
+  readonly root: number;
+
+  /** A path without steps. */
+  constructor(btf: Btf, root: number) {
+    this.btf = btf;
+    this.root = root;
+  }
 
   /** The last step. */
   get last(): Accessor {

@@ -11,6 +11,7 @@ import {
   BTF_KIND_ARRAY,
   BTF_KIND_ENUM,
   BTF_KIND_ENUM64,
+  BTF_KIND_FLOAT,
   BTF_KIND_INT,
   BTF_KIND_PTR,
   BTF_KIND_STRUCT,
@@ -18,6 +19,7 @@ import {
 } from "../btf/btf.ts";
 import { DetraceError } from "../error.ts";
 import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
+import { packSpec } from "./pack.ts";
 import { readObject } from "./read.ts";
 
 const INT_SIGNED = 1, INT_CHAR = 2, INT_BOOL = 4;
@@ -179,6 +181,11 @@ const VIEW: Record<string, string> = {
   "8s": "BigInt64",
 };
 
+/** A string literal; JSON reads best in single quotes. */
+function quote(json: string): string {
+  return /['\\]/.test(json) ? JSON.stringify(json) : `'${json}'`;
+}
+
 /**
  * Writes the skeleton of an object.
  *
@@ -217,9 +224,17 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
   readonly ${camel(map.name)}: Events<${type}> = this.records("${map.name}", new ${type}());`);
   }
   const object = pascal(name);
+  // What came after the oldest kernel: floats, tags, enum64; and externs, which no kernel takes as they are.
+  const ids = Array.from({ length: btf.endId }, (_, id) => btf.kind(id));
+  const parts = spec.externs.size
+    ? ["externs", "sanitize"]
+    : ids.some((kind) => kind >= BTF_KIND_FLOAT)
+    ? ["sanitize"]
+    : [];
+  const packed = packSpec(spec);
   return `// Generated from bpf/${name}.bpf.c by \`deno task bpf\`: edit that, not this.
 import { ${rings.length ? "type Events, RecordView, " : ""}Skeleton } from "../lib/object/skeleton.ts";
-
+${parts.length ? `import { ${parts.join(", ")} } from "../lib/object/parts.ts";\n` : ""}
 ${records.join("\n")}
 /** The global variables of \`${name}\`. Constants (\`.rodata\`) are set before loading. */
 export class ${object}Globals {
@@ -237,11 +252,13 @@ ${rings.join("\n")}
 
   /** Reads the object that this file holds. */
   constructor() {
-    super("${name}", OBJECT);
+    super(SPEC, OBJECT${parts.length ? `, { ${parts.join(", ")} }` : ""});
   }
 }
 
 // deno-fmt-ignore
-const OBJECT = "${bytes.toBase64()}";
+const SPEC = ${quote(packed.json)};
+// deno-fmt-ignore
+const OBJECT = "${packed.bytes.toBase64()}";
 `;
 }

@@ -7,7 +7,6 @@
 import type { Btf } from "../btf/btf.ts";
 import { BTF_KIND_TYPEDEF } from "../btf/btf.ts";
 import { loadKernelBtf, loadModuleBtfs } from "../btf/kernel.ts";
-import { sanitizeBtf } from "../btf/sanitize.ts";
 import { type CorePoison, CoreRelocator } from "../core/core.ts";
 import { DetraceError } from "../error.ts";
 import type { Link } from "../links/link.ts";
@@ -15,14 +14,11 @@ import { hasTracepoint } from "../links/tracefs.ts";
 import { attachLoaded, attachRawTracepoint, attachTracepoint } from "../links/tracepoint.ts";
 import { BpfMap } from "../maps/map.ts";
 import { loadProgram, Program } from "../programs/program.ts";
-import { Kallsyms } from "../symbols/kallsyms.ts";
 import { btfLoad, mapCreate, type MapCreateAttr, type ProgLoadAttr } from "../sys/bpf.ts";
-import { ARCH, closeFd, type Mapping } from "../sys/door.ts";
+import { closeFd, type Mapping } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
-import { kernelVersion, possibleCpus } from "../sys/process.ts";
-import { type ExternValue, resolveExterns } from "./externs.ts";
-import { has } from "./features.ts";
-import { readKernelConfig } from "./kernel_config.ts";
+import { possibleCpus } from "../sys/process.ts";
+import type { ExternValue } from "./externs.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
 
 const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_FUNC = 4;
@@ -42,6 +38,18 @@ export interface LoadOptions {
   kconfig?: string | undefined;
 }
 
+/** What only some objects need, kept apart so that a tool does not carry it for nothing. See parts.ts. */
+export interface LoaderParts {
+  /** Finds the values of `.kconfig` and `.ksyms` externs. */
+  externs?: (
+    spec: BpfObjectSpec,
+    options: LoadOptions,
+    kernelBtf: () => Btf,
+  ) => { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined };
+  /** Makes BTF fit for a kernel that did not take it. */
+  sanitize?: (btf: Btf) => Uint8Array<ArrayBuffer>;
+}
+
 /**
  * A BPF object in this process: first a spec that can still be changed, after {@link load} maps and programs in the kernel.
  * It owns them: closing it (or leaving the `using` scope) detaches and closes all.
@@ -55,13 +63,18 @@ export class BpfObject implements Disposable {
   readonly programs: Map<string, Program> = new Map();
   /** Links made by {@link attach}. */
   readonly links: Link[] = [];
+  readonly #parts: LoaderParts;
   readonly #mappings: Mapping[] = [];
   readonly #views = new Map<string, DataView>();
   #loaded = false;
 
-  /** Wraps a spec. Nothing is asked of the kernel yet. */
-  constructor(spec: BpfObjectSpec) {
+  /**
+   * Wraps a spec. Nothing is asked of the kernel yet. `parts`: what the object needs of the loader beyond the common;
+   * generated skeletons bring just that, `openObject()` of open.ts everything.
+   */
+  constructor(spec: BpfObjectSpec, parts: LoaderParts = {}) {
     this.spec = spec;
+    this.#parts = parts;
   }
 
   /**
@@ -93,7 +106,7 @@ export class BpfObject implements Disposable {
    */
   load(options: LoadOptions = {}): this {
     if (this.#loaded) throw new DetraceError(`${this.spec.name} is loaded already`);
-    const loader = new Loader(this.spec, options, this.maps, this.programs);
+    const loader = new Loader(this.spec, this.#parts, options, this.maps, this.programs);
     try {
       loader.load();
       this.#loaded = true;
@@ -213,6 +226,7 @@ class Loader {
 
   constructor(
     private readonly spec: BpfObjectSpec,
+    private readonly parts: LoaderParts,
     private readonly options: LoadOptions,
     private readonly maps: Map<string, BpfMap>,
     private readonly programs: Map<string, Program>,
@@ -256,18 +270,9 @@ class Loader {
       if (!(error instanceof SyscallError) || (error.code !== "EINVAL" && error.code !== "E2BIG")) {
         throw error;
       }
-      // An older kernel: replace what it does not know. Asked for only now, since the newest take it as it is.
-      const sanitized = sanitizeBtf(this.spec.btf!, {
-        func: has("btfFunc"),
-        datasec: has("btfDatasec"),
-        funcGlobal: has("btfFuncGlobal"),
-        float: has("btfFloat"),
-        declTag: has("btfDeclTag"),
-        typeTag: has("btfTypeTag"),
-        enum64: has("btfEnum64"),
-        qmarkDatasec: false,
-      });
-      this.#btfFd = btfLoad(sanitized);
+      // An older kernel, which may not know all of it. Asked only now, since most take it as it is.
+      if (!this.parts.sanitize) throw error;
+      this.#btfFd = btfLoad(this.parts.sanitize(this.spec.btf!));
     }
   }
 
@@ -345,18 +350,10 @@ class Loader {
   }
 
   #resolveExterns(): void {
-    let symbols: Kallsyms | undefined;
-    const kallsyms = () => symbols ??= Kallsyms.load();
-    const { values, kconfig } = resolveExterns(this.spec, {
-      kernelBtf: () => this.#kernel(),
-      kallsyms,
-      kconfig: this.options.kconfig,
-      readKconfig: readKernelConfig,
-      kernelVersion,
-      hasBpfCookie: () => has("bpfCookie"),
-      hasSyscallWrapper: () =>
-        kallsyms().lookup(ARCH === "x86" ? "__x64_sys_bpf" : "__arm64_sys_bpf").length > 0,
-    });
+    if (!this.parts.externs) {
+      throw new DetraceError(`${this.spec.name} has externs, and is opened without what finds them`);
+    }
+    const { values, kconfig } = this.parts.externs(this.spec, this.options, () => this.#kernel());
     this.#externs = values;
     if (!kconfig) return;
     this.spec.maps.set(".kconfig", {
@@ -501,13 +498,7 @@ class Loader {
         attr.funcInfoSize = 8;
         attr.funcInfo = words(fns.map(([fn, start]) => [start, fn.typeId]));
         attr.lineInfoSize = 16;
-        attr.lineInfo = words(
-          fns.flatMap(([fn, start]) =>
-            fn.lines.map((
-              l,
-            ) => [start + l.insn, l.fileOffset, l.lineOffset, l.lineNumber << 10 | l.column & 1023])
-          ),
-        );
+        attr.lineInfo = lineInfo(at);
       }
     }
     return loadProgram(attr, {
@@ -523,11 +514,12 @@ class Loader {
   ): { file: string; line: number; text: string } | undefined {
     for (const [fn, start] of at) {
       if (insn < start || insn >= start + fn.insns.length / 8) continue;
-      const line = fn.lines.findLast((l) => start + l.insn <= insn);
-      return line && {
-        file: this.spec.btf!.string(line.fileOffset),
-        line: line.lineNumber,
-        text: this.spec.btf!.string(line.lineOffset).trim(),
+      let i = fn.lines.length - 4;
+      while (i > 0 && start + fn.lines[i]! > insn) i -= 4;
+      return i < 0 ? undefined : {
+        file: this.spec.btf!.string(fn.lines[i + 1]!),
+        line: fn.lines[i + 3]! >>> 10,
+        text: this.spec.btf!.string(fn.lines[i + 2]!).trim(),
       };
     }
   }
@@ -567,6 +559,19 @@ class Loader {
 
 function words(rows: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array(rows.flat()).buffer);
+}
+
+/** The line records of a linked program: those of its functions, with instructions counted from the program's start. */
+function lineInfo(at: Map<FunctionSpec, number>): Uint8Array<ArrayBuffer> {
+  let length = 0;
+  for (const fn of at.keys()) length += fn.lines.length;
+  const all = new Uint32Array(length);
+  let to = 0;
+  for (const [fn, start] of at) {
+    all.set(fn.lines, to);
+    for (const end = to + fn.lines.length; to < end; to += 4) all[to]! += start;
+  }
+  return new Uint8Array(all.buffer);
 }
 
 function infoOf(

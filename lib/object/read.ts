@@ -19,7 +19,7 @@ import {
   BTF_KIND_STRUCT,
 } from "../btf/btf.ts";
 import { type BtfExt, parseBtfExt } from "../btf/ext.ts";
-import { fixupDatasecs } from "../btf/sanitize.ts";
+import { fixupDatasecs } from "../btf/fixup.ts";
 import { Elf, type ElfSection, type ElfSymbol } from "../elf/elf.ts";
 import { parseSection } from "./sections.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, Reference } from "./spec.ts";
@@ -76,11 +76,16 @@ class Reader {
     this.#symbols = elf.symbols("static");
     const btfSection = elf.section(".BTF");
     const symbolOf = this.#symbolFinder();
+    // Hidden from other objects, so not global for the verifier either: checked with its caller.
+    const hidden = new Set(
+      this.#symbols.filter((s) => s.visibility === 1 || s.visibility === 2).map((s) => s.name),
+    );
+    const isHidden = (symbol: string) => hidden.has(symbol);
     let btf = btfSection && Btf.parse(elf.data(btfSection), { name: `${name}'s BTF`, pointerSize: 8 });
     let btfBytes: Uint8Array<ArrayBuffer> | undefined;
     if (btf) {
       // Clang leaves sizes and offsets of variables to a linker.
-      btfBytes = fixupDatasecs(btf, (s) => elf.section(s)?.size, (s, v) => symbolOf(s, v)?.value);
+      btfBytes = fixupDatasecs(btf, (s) => elf.section(s)?.size, (s, v) => symbolOf(s, v)?.value, isHidden);
       btf = Btf.parse(btfBytes, { name: `${name}'s BTF`, pointerSize: 8 });
     }
     this.#btf = btf;
@@ -459,13 +464,14 @@ class Reader {
         offset: r.offset - start,
       })),
       typeId: ext?.functions.get(section.name)?.find((f) => f.offset === start)?.typeId ?? 0,
-      lines: within(ext?.lines.get(section.name)).map((l) => ({
-        insn: (l.offset - start) / 8,
-        fileOffset: l.fileOffset,
-        lineOffset: l.lineOffset,
-        lineNumber: l.lineNumber,
-        column: l.column,
-      })),
+      lines: Uint32Array.from(
+        within(ext?.lines.get(section.name)).flatMap((l) => [
+          (l.offset - start) / 8,
+          l.fileOffset,
+          l.lineOffset,
+          l.lineNumber << 10 | l.column & 1023,
+        ]),
+      ),
     };
   }
 

@@ -8,8 +8,8 @@ import { DetraceError } from "../error.ts";
 import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
 import type { ConsumeOptions } from "../maps/consumer.ts";
 import { RingBuffer } from "../maps/ring_buffer.ts";
-import { BpfObject } from "./object.ts";
-import { readObject } from "./read.ts";
+import { BpfObject, type LoaderParts } from "./object.ts";
+import { unpackSpec } from "./pack.ts";
 
 /**
  * A view of one record in a buffer's memory. One view is used for all records of a loop: its fields are those of the record
@@ -129,9 +129,9 @@ export class Events<V extends RecordView> implements AsyncIterable<ReturnType<V[
 export class Skeleton extends BpfObject {
   readonly #events: Events<RecordView>[] = [];
 
-  /** Reads the object: its name, and the bytes of the ELF file in base64. */
-  constructor(name: string, base64: string) {
-    super(readObject(Uint8Array.fromBase64(base64), name));
+  /** Unpacks the object: its JSON, its bytes in base64, and the parts of the loader that it needs. See pack.ts. */
+  constructor(json: string, base64: string, parts: LoaderParts = {}) {
+    super(unpackSpec(json, Uint8Array.fromBase64(base64)), parts);
   }
 
   /** Internal: the records of a ring buffer map, read with a view. */

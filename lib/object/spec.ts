@@ -26,20 +26,6 @@ export interface Reference {
   readonly offset?: number;
 }
 
-/** A source line, as `.BTF.ext` has it. */
-export interface LineSpec {
-  /** Instruction index in the function. */
-  readonly insn: number;
-  /** Offset of the file name in the BTF strings. */
-  readonly fileOffset: number;
-  /** Offset of the line's text in the BTF strings. */
-  readonly lineOffset: number;
-  /** Line, from 1 on. */
-  readonly lineNumber: number;
-  /** Column, from 1 on. */
-  readonly column: number;
-}
-
 /** A function: a program's entry or a subprogram. */
 export interface FunctionSpec {
   /** The symbol's name. */
@@ -54,8 +40,11 @@ export interface FunctionSpec {
   readonly coreRelocations: readonly CoreRelocation[];
   /** BTF id of the function's type, 0 for none. */
   readonly typeId: number;
-  /** Source lines, ascending. */
-  readonly lines: readonly LineSpec[];
+  /**
+   * Source lines, ascending, four words each (struct bpf_line_info, include/uapi/linux/bpf.h): instruction index in the
+   * function, offsets of the file's name and of the line's text in the BTF strings, `line << 10 | column`.
+   */
+  readonly lines: Uint32Array<ArrayBuffer>;
 }
 
 /** A program: a function that the kernel calls. */

@@ -56,7 +56,7 @@ export async function flood(folder: string, rounds: number): Promise<Report> {
     Deno.writeTextFileSync(`${folder}/${file}`, "");
   }
   const contenders: (Contender & { silent?: boolean })[] = [
-    { name: "detrace", ...ours("-p", pid) },
+    ours("-p", pid),
     { ...ours("-p", pid, "--json"), name: "detrace, JSON" },
     { ...ours("-p", pid, "-n", "mark"), name: "detrace, nothing printed (`-n`)", silent: true },
   ];
@@ -89,7 +89,11 @@ export async function flood(folder: string, rounds: number): Promise<Report> {
     (samples[i]?.[phase] ?? []).map(figure);
   /** CPU seconds for a million events, which are the same as µs for one. */
   const cost = (i: number, phase: number) =>
-    of(i, phase, (sample) => 1000 * sample.consumer / (contenders[i]!.silent ? sample.opened : sample.printed));
+    of(
+      i,
+      phase,
+      (sample) => 1000 * sample.consumer / (contenders[i]!.silent ? sample.opened : sample.printed),
+    );
   const lost = (i: number, phase: number) =>
     of(i, phase, ({ opened, printed }) => contenders[i]!.silent ? NaN : (opened - printed) / opened);
   const body = PHASES.map(({ rate }, phase) => {

@@ -124,7 +124,7 @@ export class Child implements Disposable {
       if (!seen.includes(text)) continue;
       const moment = now();
       this.signal(SIGSTOP);
-      while (!this.ended() && /^State:\s*[RSD]/m.test(this.#status())) pause(1);
+      while (/^State:\s*[RSD]/m.test(this.#status())) pause(1);
       return moment;
     }
     return NaN;

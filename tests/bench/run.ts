@@ -24,7 +24,9 @@ const given = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice
 const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "detrace-bench-" });
 const targets: Target[] = [];
 const cpu = /^model name\s*: (.*)$/m.exec(Deno.readTextFileSync("/proc/cpuinfo"))?.[1] ?? Deno.build.arch;
-console.log(`Linux ${Deno.osRelease()}, ${navigator.hardwareConcurrency} × ${cpu}, Deno ${Deno.version.deno}\n`);
+console.log(
+  `Linux ${Deno.osRelease()}, ${navigator.hardwareConcurrency} × ${cpu}, Deno ${Deno.version.deno}\n`,
+);
 try {
   for (const name of names.length ? names : Object.keys(figures)) {
     const [measure, rounds] = figures[name]!;

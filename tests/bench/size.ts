@@ -26,7 +26,10 @@ export async function size(folder: string): Promise<Report> {
       ...rows.map(({ name, bytes }) => [name, kilobytes(bytes)]),
       ["its BPF object (in base64 above, a third more)", kilobytes(Uint8Array.fromBase64(base64).length)],
       c
-        ? [`C opensnoop (${c.version}), stripped, without its libraries`, kilobytes(Deno.statSync(c.file).size)]
+        ? [
+          `C opensnoop (${c.version}), stripped, without its libraries`,
+          kilobytes(Deno.statSync(c.file).size),
+        ]
         : ["no C opensnoop at hand", "–"],
     ]) + "\nKB of 1,024 bytes. Who takes how much of the bundle comes from its source map.\n",
     targets: [{ what: "bundle", measured: bytes / 1024, most: 100, unit: "KB" }],

@@ -64,7 +64,13 @@ export async function startup(folder: string, rounds: number): Promise<Report> {
     digits(ratio(cpu[i]!, cpu[floorAt]!)),
   ]);
   const targets: Target[] = [];
-  for (const [versus, at, most] of [["the floor", floorAt, 1.4], ["C", cAt, 1.5], ["bpftrace", btAt, 0.2]] as const) {
+  for (
+    const [versus, at, most] of [["the floor", floorAt, 1.4], ["C", cAt, 1.5], [
+      "bpftrace",
+      btAt,
+      0.2,
+    ]] as const
+  ) {
     for (const [kind, figures] of [["wall", wall], ["CPU", cpu]] as const) {
       targets.push({
         what: `start-up from source / ${versus}, ${kind}`,

@@ -10,6 +10,7 @@ import {
   BtfError,
   essentialName,
 } from "../../lib/btf/btf.ts";
+import { decodeType } from "../../lib/btf/decode.ts";
 import { BtfBuilder } from "../../lib/btf/build.ts";
 
 /** A BTF of one type of every kind, and the ids by kind. */
@@ -83,7 +84,7 @@ for (const order of ["little", "big"]) {
     assertEquals(btf.littleEndian, order === "little");
     assertEquals(btf.endId, 20);
     const type = (kind: string) => {
-      const { id: _, ...rest } = btf.type(ids[kind]!);
+      const { id: _, ...rest } = decodeType(btf, ids[kind]!);
       return rest;
     };
     assertEquals(type("int") as unknown, {
@@ -154,14 +155,14 @@ for (const order of ["little", "big"]) {
       signed: true,
       values: [{ name: "LOW", value: -2n }, { name: "HIGH", value: 0x7fffffffffffffffn }],
     });
-    assertEquals(btf.type(0), { kind: "void", id: 0, name: "" });
+    assertEquals(decodeType(btf, 0), { kind: "void", id: 0, name: "" });
   });
 }
 
 Deno.test("bytes that are not aligned to four are read like others", () => {
   const bytes = everyKind().builder.build(), shifted = new Uint8Array(bytes.length + 3).subarray(3);
   shifted.set(bytes);
-  assertEquals(Btf.parse(shifted).type(4), Btf.parse(bytes).type(4));
+  assertEquals(decodeType(Btf.parse(shifted), 4), decodeType(Btf.parse(bytes), 4));
 });
 
 Deno.test("modifiers and typedefs are skipped, modifiers alone if asked", () => {
@@ -317,7 +318,7 @@ Deno.test("a header with a layout section is read, and so are kinds that it desc
   assertEquals(btf.endId, 3);
   assertEquals(btf.kind(1), 20);
   assertEquals(btf.find("int", BTF_KIND_INT), 2);
-  assertThrows(() => btf.type(1), BtfError, "is of kind 20, which is unknown to us");
+  assertThrows(() => decodeType(btf, 1), BtfError, "is of kind 20, which is unknown to us");
   assertThrows(() => btf.sizeOf(1), BtfError, "has no size");
   assertEquals(btf.skip(1), 1);
 });

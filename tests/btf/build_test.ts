@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Btf, BTF_KIND_STRUCT, BtfError } from "../../lib/btf/btf.ts";
+import { decodeType } from "../../lib/btf/decode.ts";
 import { BtfBuilder } from "../../lib/btf/build.ts";
 import { Elf } from "../../lib/elf/elf.ts";
 
@@ -8,7 +9,7 @@ function fixture(name: string): Btf {
   return Btf.parse(elf.data(elf.section(".BTF")!), { pointerSize: 8 });
 }
 
-const types = (btf: Btf) => Array.from({ length: btf.endId }, (_, id) => btf.type(id));
+const types = (btf: Btf) => Array.from({ length: btf.endId }, (_, id) => decodeType(btf, id));
 
 Deno.test("a builder that begins with a BTF keeps its types and ids, in either byte order", () => {
   for (const name of ["shapes", "externs"]) {
@@ -40,7 +41,7 @@ Deno.test("a copy brings all that a type refers to, once, cycles too", () => {
   assertEquals(builder.copy(from, 0), 0);
   assertEquals(builder.nextId, end);
   const btf = Btf.parse(builder.build());
-  const original = from.type(from.find("node", BTF_KIND_STRUCT)!), copy = btf.type(node);
+  const original = decodeType(from, from.find("node", BTF_KIND_STRUCT)!), copy = decodeType(btf, node);
   if (original.kind !== "struct" || copy.kind !== "struct") throw new Error("not a struct");
   assertEquals(
     copy.members.map((m) => [m.name, m.bitOffset]),
@@ -59,7 +60,10 @@ Deno.test("a split builder shares the types of its base", () => {
   const btf = Btf.parse(builder.build(), { base });
   assertEquals(btf.find("node_t"), typedef);
   assertEquals(btf.skip(typedef), node);
-  assertEquals(Btf.parse(BtfBuilder.from(btf).build(), { base }).type(typedef), btf.type(typedef));
+  assertEquals(
+    decodeType(Btf.parse(BtfBuilder.from(btf).build(), { base }), typedef),
+    decodeType(btf, typedef),
+  );
 });
 
 Deno.test("a struct of more members than BTF can say is refused", () => {

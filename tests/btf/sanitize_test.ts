@@ -1,7 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Btf, BTF_KIND_DATASEC, BTF_KIND_FUNC, BTF_KIND_VAR, BtfError } from "../../lib/btf/btf.ts";
+import { decodeType } from "../../lib/btf/decode.ts";
 import { BtfBuilder } from "../../lib/btf/build.ts";
-import { ALL_FEATURES, type BtfFeatures, fixupDatasecs, sanitizeBtf } from "../../lib/btf/sanitize.ts";
+import { fixupDatasecs } from "../../lib/btf/fixup.ts";
+import { ALL_FEATURES, type BtfFeatures, sanitizeBtf } from "../../lib/btf/sanitize.ts";
 import { Elf } from "../../lib/elf/elf.ts";
 import { closeFd } from "../../lib/sys/door.ts";
 import { btfLoad } from "../../lib/sys/bpf.ts";
@@ -103,7 +105,9 @@ Deno.test("an old kernel gets no kind that it does not know, under the same ids"
     const known = new Set(
       "void int ptr array struct union enum fwd typedef volatile const restrict".split(" "),
     );
-    for (let id = 0; id < btf.endId; id++) assertEquals([id, known.has(btf.type(id).kind)], [id, true]);
+    for (let id = 0; id < btf.endId; id++) {
+      assertEquals([id, known.has(decodeType(btf, id).kind)], [id, true]);
+    }
     const replaced: Record<string, string> = {
       var: "int",
       decl_tag: "int",
@@ -115,9 +119,9 @@ Deno.test("an old kernel gets no kind that it does not know, under the same ids"
       enum64: "union",
     };
     for (let id = 0; id < fixed.endId; id++) {
-      const { kind } = fixed.type(id);
-      assertEquals([id, btf.type(id).kind], [id, replaced[kind] ?? kind]);
-      if (btf.type(id).kind === "enum") assertEquals(btf.enumIsSigned(id), false);
+      const { kind } = decodeType(fixed, id);
+      assertEquals([id, decodeType(btf, id).kind], [id, replaced[kind] ?? kind]);
+      if (decodeType(btf, id).kind === "enum") assertEquals(btf.enumIsSigned(id), false);
     }
   }
 });
@@ -139,7 +143,7 @@ Deno.test("each replacement has the shape that the one it replaces had", () => {
     throw new Error("unreachable");
   };
   const member = (name: string, type: number, bitOffset = 0) => ({ name, type, bitOffset, bitfieldSize: 0 });
-  assertEquals(sanitize({ datasec: false }).type(section), {
+  assertEquals(decodeType(sanitize({ datasec: false }), section), {
     kind: "struct",
     id: section,
     name: "__data_x",
@@ -148,9 +152,14 @@ Deno.test("each replacement has the shape that the one it replaces had", () => {
   });
   assertEquals(sanitize({ datasec: false }).sizeOf(variable), 1);
   assertEquals(sanitize({ qmarkDatasec: false }).name(section), "_.data.x");
-  assertEquals(sanitize({ typeTag: false }).type(tag), { kind: "const", id: tag, name: "", type: int });
+  assertEquals(decodeType(sanitize({ typeTag: false }), tag), {
+    kind: "const",
+    id: tag,
+    name: "",
+    type: int,
+  });
   const enums = sanitize({ enum64: false });
-  assertEquals(enums.type(wide), {
+  assertEquals(decodeType(enums, wide), {
     kind: "union",
     id: wide,
     name: "wide",

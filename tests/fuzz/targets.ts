@@ -7,6 +7,7 @@
 
 import { disassemble } from "../../lib/asm/disassemble.ts";
 import { Btf } from "../../lib/btf/btf.ts";
+import { decodeType } from "../../lib/btf/decode.ts";
 import { parseBtfExt } from "../../lib/btf/ext.ts";
 import { printAll, printType } from "../../lib/btf/print.ts";
 import { ALL_FEATURES, type BtfFeatures, sanitizeBtf } from "../../lib/btf/sanitize.ts";
@@ -74,7 +75,12 @@ function readTypes(btf: Btf, random: Random): void {
   const names = new Set<string>();
   const first = btf.base ? btf.firstId - 1 : 0;
   for (let id = first; id <= btf.endId; id++) {
-    tryAll(() => names.add(btf.name(id)), () => btf.type(id), () => btf.skip(id), () => btf.sizeOf(id));
+    tryAll(
+      () => names.add(btf.name(id)),
+      () => decodeType(btf, id),
+      () => btf.skip(id),
+      () => btf.sizeOf(id),
+    );
   }
   for (let n = 0; n < 4; n++) {
     const id = first + random.below(btf.endId - first), i = random.of([0, 1, random.word()]);

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { DetraceError } from "detrace/lib/error.ts";
-import { BpfObject } from "detrace/lib/object/object.ts";
+import { openObject } from "detrace/lib/object/open.ts";
 import { readObject } from "detrace/lib/object/read.ts";
 import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
 
 const bytes = () => Deno.readFileSync(new URL("../fixtures/object/rooms.bpf.o", import.meta.url));
-const open = () => new BpfObject(readObject(bytes(), "rooms"));
+const open = () => openObject(bytes(), "rooms");
 // Not every kernel shows its configuration.
 const options = { kconfig: "CONFIG_DETRACE_NOWHERE=n\n" };
 const openFds = () => [...Deno.readDirSync("/proc/self/fd")].length;
@@ -42,7 +42,7 @@ Deno.test("maps are what their BTF says", () => {
     12,
     4,
     16,
-    1,
+    64,
   ]);
   assertEquals(btf!.name(pairs.keyTypeId), "pair");
   const sized = maps.get("sized")!;

@@ -5,12 +5,12 @@
  * @module
  */
 
-import { fdById, type IdKind, nextId } from "../../lib/sys/bpf.ts";
+import { type IdKind, nextId } from "../../lib/sys/bpf.ts";
 import { ARCH, type Buffer, closeFd, errno, extra, libc, NR } from "../../lib/sys/door.ts";
 import { getuid } from "../../lib/sys/process.ts";
 
 /** The repository's root directory. */
-export const ROOT: string = new URL("../..", import.meta.url).pathname;
+export const ROOT: string = decodeURIComponent(new URL("../..", import.meta.url).pathname);
 const DEADLINE = 90_000; // ms, for whatever is waited for
 
 /** A test that needs root; it is run under other kernels too, so it should be quick. */
@@ -185,7 +185,7 @@ export class RunningTool implements AsyncDisposable {
         );
       }
       poke?.();
-      let timer = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
       const tick = new Promise((wake) => timer = setTimeout(wake, poke ? 20 : 1000));
       await Promise.race([this.#changed.promise, tick]);
       clearTimeout(timer);
@@ -252,13 +252,14 @@ export async function gone(ids: Partial<Record<IdKind, number[]>>): Promise<void
         if (performance.now() > deadline) throw new Error(`the kernel still has ${kind} ${id}`);
         await new Promise((wake) => setTimeout(wake, 10));
       }
-      const fd = fdById(kind, id);
-      if (fd !== undefined) closeFd(fd);
     }
   }
 }
 
-/** The other end of the tests: what is done to be seen. Each call is made by the calling thread, and makes no other event. */
+// From here on the other end of the tests: what is done to be seen. Each call is made by the calling thread, and makes no
+// other event.
+
+/** "Directory" of a path that begins in the working directory. */
 export const AT_FDCWD = -100;
 
 /** A path in C's form: any bytes. */

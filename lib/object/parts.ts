@@ -1,0 +1,53 @@
+/**
+ * The parts of the loader that only some objects need: externs, and BTF that older kernels do not know.
+ *
+ * @module
+ */
+
+import type { Btf } from "../btf/btf.ts";
+import { sanitizeBtf } from "../btf/sanitize.ts";
+import { Kallsyms } from "../symbols/kallsyms.ts";
+import { ARCH } from "../sys/door.ts";
+import { kernelVersion } from "../sys/process.ts";
+import { type ExternValue, resolveExterns } from "./externs.ts";
+import { has } from "./features.ts";
+import { readKernelConfig } from "./kernel_config.ts";
+import type { LoaderParts, LoadOptions } from "./object.ts";
+import type { BpfObjectSpec } from "./spec.ts";
+
+/** Values of externs, from the running kernel. */
+export function externs(
+  spec: BpfObjectSpec,
+  options: LoadOptions,
+  kernelBtf: () => Btf,
+): { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined } {
+  let symbols: Kallsyms | undefined;
+  const kallsyms = () => symbols ??= Kallsyms.load();
+  return resolveExterns(spec, {
+    kernelBtf,
+    kallsyms,
+    kconfig: options.kconfig,
+    readKconfig: readKernelConfig,
+    kernelVersion,
+    hasBpfCookie: () => has("bpfCookie"),
+    hasSyscallWrapper: () =>
+      kallsyms().lookup(ARCH === "x86" ? "__x64_sys_bpf" : "__arm64_sys_bpf").length > 0,
+  });
+}
+
+/** BTF without what the running kernel does not know. */
+export function sanitize(btf: Btf): Uint8Array<ArrayBuffer> {
+  return sanitizeBtf(btf, {
+    func: has("btfFunc"),
+    datasec: has("btfDatasec"),
+    funcGlobal: has("btfFuncGlobal"),
+    float: has("btfFloat"),
+    declTag: has("btfDeclTag"),
+    typeTag: has("btfTypeTag"),
+    enum64: has("btfEnum64"),
+    qmarkDatasec: false,
+  });
+}
+
+/** All parts. */
+export const ALL_PARTS: LoaderParts = { externs, sanitize };
