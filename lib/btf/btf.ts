@@ -86,7 +86,7 @@ const MAX_DEPTH = 64;
 
 const STRUCTS = 1 << BTF_KIND_STRUCT | 1 << BTF_KIND_UNION;
 const ENUMS = 1 << BTF_KIND_ENUM | 1 << BTF_KIND_ENUM64;
-/** The kinds that findEssential answers with: those that are listed in Btf.#types. */
+/** The kinds that findEssential answers with. */
 const TYPES = STRUCTS | ENUMS | 1 << BTF_KIND_INT | 1 << BTF_KIND_FWD | 1 << BTF_KIND_TYPEDEF |
   1 << BTF_KIND_FLOAT;
 /** The kinds whose third word is a size. */
@@ -96,8 +96,7 @@ const MODIFIERS = 1 << BTF_KIND_VOLATILE | 1 << BTF_KIND_CONST | 1 << BTF_KIND_R
 const TYPEDEF = 1 << BTF_KIND_TYPEDEF;
 
 /**
- * Record sizes by kind: bit 0, whether the kind is in TYPES; bits 1 to 6, words for each of vlen elements; from bit 7 on,
- * words for the record itself. Kinds unknown to us come from the layout section (struct btf_layout: u8 bytes after the
+ * Record sizes by kind: bits 0 to 5, words for each of vlen elements; from bit 6 on, words for the record itself. Kinds unknown to us come from the layout section (struct btf_layout: u8 bytes after the
  * record, u8 bytes an element, u16 flags); a kind that is not there gets a size beyond any words.
  */
 function recordSizes(layout: Uint8Array): Int32Array {
@@ -106,86 +105,35 @@ function recordSizes(layout: Uint8Array): Int32Array {
     const once = kind < 20 ? 4 * +"01030000000000100100"[kind]! : layout[4 * kind];
     const each = kind < 20 ? 4 * +"00003320000002030003"[kind]! : layout[4 * kind + 1]!;
     if (once !== undefined && (once | each) % 4 === 0) {
-      sizes[kind] = 3 + once / 4 << 7 | each / 2 | (kind < 20 ? TYPES >> kind & 1 : 0);
+      sizes[kind] = 3 + once / 4 << 6 | each / 4;
     }
   }
   return sizes;
 }
 
 /**
- * Fills `at`, from index `id` on, with the word offset of every record, and `list` with the indexes of those of the
- * kinds in TYPES. Returns one past the last index, the length of the list, and where the last record ends.
+ * Fills `at`, from index `id` on, with the word offset of every record. Returns one past the last index, and where the
+ * last record ends.
  *
  * The whole cost of parsing is this loop, most of it before V8 has compiled it. So it is a function of its own, and
  * as short as can be: V8 waits longer with longer functions.
  */
-function index(
-  words: Int32Array,
-  at: Int32Array,
-  list: Int32Array,
-  id: number,
-  sizes: Int32Array,
-): [number, number, number] {
+function index(words: Int32Array, at: Int32Array, id: number, sizes: Int32Array): [number, number] {
   const n = words.length;
-  let listed = 0, w = 0;
+  let w = 0;
   while (w < n) {
     const info = words[w + 1]!, size = sizes[info >>> 24 & 127]!;
-    if (size & 1) list[listed++] = id;
     at[id++] = w;
-    w += (size >> 7) + (size >> 1 & 63) * (info & 0xffffff);
+    w += (size >> 6) + (size & 63) * (info & 0xffffff);
   }
-  return [id, listed, w];
+  return [id, w];
 }
 
-/** The places in a name that nameFilter looks at; the far one is behind `trace_event_raw_`, which a thousand types share. */
-const PLACES = [0, 1, 2, 4, 7, 17];
-
-/** 256 sets of names for each of PLACES, bit n for name n (modulo 32): those that can have that byte at that place. */
-function nameFilter(names: Uint8Array[]): Int32Array {
-  const filter = new Int32Array(256 * PLACES.length);
-  PLACES.forEach((place, i) => {
-    const row = filter.subarray(i << 8, i + 1 << 8);
-    let any = 0;
-    names.forEach((name, n) => any |= place > name.length ? 1 << n : 0);
-    row.fill(any);
-    names.forEach((name, n) => {
-      // At its end a name has a zero byte, or the first "_" of a flavor.
-      for (const byte of place < name.length ? [name[place]!] : [0, 95]) row[byte]! |= 1 << n;
-    });
-  });
-  return filter;
-}
-
-/** The names that the one at `o` can be; all, if it is the base's or too near the end to look at all PLACES. */
-function matching(filter: Int32Array, strings: Uint8Array, o: number): number {
-  return o < 0 || o + 17 >= strings.length
-    ? -1
-    : filter[strings[o]!]! & filter[256 | strings[o + 1]!]! & filter[512 | strings[o + 2]!]! &
-      filter[768 | strings[o + 4]!]! & filter[1024 | strings[o + 7]!]! & filter[1280 | strings[o + 17]!]!;
-}
-
-/**
- * The types whose name passes the filter, of those in `list`, or of all `n`: index and set of names, in turn. Cold like
- * index(), and as short for the same reason.
- */
-function search(
-  words: Int32Array,
-  at: Int32Array,
-  list: Int32Array | undefined,
-  n: number,
-  strings: Uint8Array,
-  start: number,
-  filter: Int32Array,
-): number[] {
-  const hits: number[] = [];
-  for (let i = 0; i < n; i++) {
-    const o = words[at[list ? list[i]! : i]!]! - start;
-    if (filter[strings[o]!] !== 0) {
-      const set = matching(filter, strings, o);
-      if (set) hits.push(list ? list[i]! : i, set);
-    }
-  }
-  return hits;
+/** A character for every byte. For names that are ASCII, as compilers write them, the text itself. */
+function byteString(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  return text;
 }
 
 /**
@@ -232,8 +180,6 @@ export class Btf {
   readonly #first: number;
   /** Offset in #words by id. */
   readonly #at: Int32Array;
-  /** Indexes into #at of the types of the kinds in TYPES: a sixth of the kernel's, the rest is functions. */
-  readonly #types: Int32Array;
   /** See recordSizes; a split BTF without a layout section has its base's. */
   readonly #sizes: Int32Array;
   #pointerSize: 4 | 8 | undefined;
@@ -304,15 +250,14 @@ export class Btf {
     this.#words = words;
 
     // No more records than this; pages that are never written cost nothing.
-    const at = new Int32Array(n / 3 + 2), list = new Int32Array(n / 3 + 1);
+    const at = new Int32Array(n / 3 + 2);
     if (!base) at[0] = NOWHERE;
     this.#sizes = base && !layout.length ? base.#sizes : recordSizes(layout);
-    const [ids, listed, end] = index(words, at, list, base ? 0 : 1, this.#sizes);
+    const [ids, end] = index(words, at, base ? 0 : 1, this.#sizes);
     this.#first = base ? base.endId : 0;
     this.firstId = base ? base.endId : 1;
     this.endId = this.#first + ids;
     this.#at = at;
-    this.#types = list.subarray(0, listed);
     if (end !== n) {
       const kind = this.kind(this.endId - 1);
       if (!kind || kind > 19) {
@@ -325,8 +270,7 @@ export class Btf {
   /** Size of a pointer in bytes: as given to parse, else the base's, else that of `long` in any spelling, else 8. */
   get pointerSize(): 4 | 8 {
     this.#pointerSize ??= this.base?.pointerSize;
-    for (let i = 0; !this.#pointerSize && i < this.#types.length; i++) {
-      const id = this.#first + this.#types[i]!;
+    for (let id = this.firstId; !this.#pointerSize && id < this.endId; id++) {
       if (
         this.kind(id) === BTF_KIND_INT &&
         /^ *long *$/.test(this.name(id).replace(/\b(un)?signed\b|\bint\b/g, ""))
@@ -607,28 +551,44 @@ export class Btf {
   }
 
   /**
-   * Own types that have one of these names, or, with `flavors`, one that begins so and goes on with `_`: calls `hit` with
-   * the id and the name's place. `typesOnly`: only of the kinds in TYPES.
+   * Own types that have this name, or, with `flavors`, one that begins so and goes on with `_`: calls `hit` with the id.
+   *
+   * Strings and types are searched by the engine's own indexOf, for strings and for words: it runs at full speed from the
+   * first call on, which a loop here does only after some ten thousand rounds. A word that is found is a type's name if a
+   * record begins there.
    */
   #search(
-    names: Uint8Array[],
-    typesOnly: boolean,
+    texts: (readonly [text: string, start: number])[],
+    name: string,
     flavors: boolean,
-    hit: (id: number, name: number) => void,
+    hit: (id: number) => void,
   ): void {
-    const list = typesOnly ? this.#types : undefined, n = list ? list.length : this.endId - this.#first;
-    const hits = search(this.#words, this.#at, list, n, this.#strings, this.#stringStart, nameFilter(names));
-    for (let i = 0; i < hits.length; i += 2) {
-      const id = this.#first + hits[i]!, { strings, at } = this.#locate(this.nameOffset(id));
-      for (let set = hits[i + 1]!; set; set &= set - 1) {
-        for (let name = 31 - Math.clz32(set & -set); name < names.length; name += 32) {
-          const wanted = names[name]!, length = wanted.length;
-          let j = 0;
-          while (j < length && strings[at + j] === wanted[j]) j++;
-          if (j === length && (!strings[at + j] || flavors && strings[at + j] === 95)) hit(id, name);
+    const words = this.#words, at = this.#at, first = this.#first ? 0 : 1, end = this.endId - this.#first;
+    const wanted = `\0${byteString(ENCODER.encode(name))}`;
+    for (const [text, start] of texts) {
+      for (let o = text.indexOf(wanted); o >= 0; o = text.indexOf(wanted, o + 1)) {
+        const after = text[o + wanted.length];
+        if (after !== "\0" && !(flavors && after === "_")) continue;
+        const offset = start + o + 1;
+        for (let w = words.indexOf(offset); w >= 0; w = words.indexOf(offset, w + 1)) {
+          let low = first, high = end;
+          while (low < high) {
+            const middle = low + high >> 1;
+            if (at[middle]! < w) low = middle + 1;
+            else high = middle;
+          }
+          if (low < end && at[low] === w) hit(this.#first + low);
         }
       }
     }
+  }
+
+  /** The strings that own types can name, each with its first offset: one character a byte. */
+  #texts(): (readonly [string, number])[] {
+    const decoded = DECODER.decode(this.#strings);
+    const own = decoded.length === this.#strings.length ? decoded : byteString(this.#strings);
+    // A split BTF's strings do not begin with an empty one.
+    return this.base ? [...this.base.#texts(), [`\0${own}`, this.#stringStart - 1]] : [[own, 0]];
   }
 
   /**
@@ -647,14 +607,16 @@ export class Btf {
    * @param names Names of types, functions or variables.
    * @param kinds `BTF_KIND_` numbers; none: any kind.
    */
-  findAll(names: Iterable<string>, ...kinds: number[]): Map<string, number> {
-    const all = [...names], found = this.base?.findAll(all, ...kinds) ?? new Map<string, number>();
-    const wanted = all.filter((name) => !found.has(name));
-    const typesOnly = kinds.length > 0 && kinds.every((kind) => TYPES >> kind & 1);
-    this.#search(wanted.map((name) => ENCODER.encode(name)), typesOnly, false, (id, n) => {
-      const name = wanted[n]!;
-      if (!found.has(name) && (!kinds.length || kinds.includes(this.kind(id)))) found.set(name, id);
-    });
+  findAll(names: readonly string[], ...kinds: number[]): Map<string, number> {
+    const found = this.base?.findAll(names, ...kinds) ?? new Map<string, number>(), texts = this.#texts();
+    for (const name of names) {
+      if (found.has(name)) continue;
+      let lowest = this.endId;
+      this.#search(texts, name, false, (id) => {
+        if (id < lowest && (!kinds.length || kinds.includes(this.kind(id)))) lowest = id;
+      });
+      if (lowest < this.endId) found.set(name, lowest);
+    }
     return found;
   }
 
@@ -665,14 +627,14 @@ export class Btf {
    * @param names Essential names, see {@linkcode essentialName}.
    */
   findEssential(names: ReadonlySet<string>): Map<string, number[]> {
-    const found = new Map<string, number[]>(), wanted = [...names];
-    this.#search(wanted.map((name) => ENCODER.encode(name)), true, true, (id, n) => {
-      const name = wanted[n]!;
-      if (essentialName(this.name(id)) !== name) return;
-      const ids = found.get(name);
-      if (ids) ids.push(id);
-      else found.set(name, [id]);
-    });
+    const found = new Map<string, number[]>(), texts = this.#texts();
+    for (const name of names) {
+      const ids: number[] = [];
+      this.#search(texts, name, true, (id) => {
+        if (TYPES >> this.kind(id) & 1 && essentialName(this.name(id)) === name) ids.push(id);
+      });
+      if (ids.length) found.set(name, ids.sort((a, b) => a - b));
+    }
     return found;
   }
 }

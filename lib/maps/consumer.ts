@@ -8,7 +8,7 @@
  * @module
  */
 
-import { Poller } from "../sys/poll.ts";
+import { Poller, sleep } from "../sys/poll.ts";
 
 // Milliseconds.
 const LONGEST_SLEEP = 5;
@@ -58,7 +58,7 @@ export async function* watch(
         // No less in it than before: perhaps a record is being written that long. Do not spin on it.
         const least = fill() < full ? 0 : 1;
         slept = Math.max(least, Math.min(LONGEST_SLEEP, 2 * slept + 1, Math.floor(took / full / 2 - work)));
-        await new Promise<void>((done) => slept ? setTimeout(done, slept) : setImmediate(done));
+        await sleep(slept);
       } else {
         // Here the last look was after the last store of the consumer's position, and found nothing: so the kernel wakes us.
         await poller.wait();

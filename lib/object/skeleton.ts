@@ -5,7 +5,6 @@
  */
 
 import { DetraceError } from "../error.ts";
-import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
 import type { ConsumeOptions } from "../maps/consumer.ts";
 import { RingBuffer } from "../maps/ring_buffer.ts";
 import { BpfObject, type LoaderParts } from "./object.ts";
@@ -114,7 +113,6 @@ export class Events<V extends RecordView> implements AsyncIterable<ReturnType<V[
   #open(): RingBuffer {
     const map = this.#object.maps.get(this.#map);
     if (!map) throw new DetraceError("events come after load()");
-    if (map.type !== BPF_MAP_TYPE_RINGBUF) throw new DetraceError(`${this.#map} is not a ring buffer`);
     return this.#ring ??= new RingBuffer(map.fd, map.maxEntries);
   }
 

@@ -10,23 +10,62 @@
 import { DetraceError } from "../error.ts";
 import { SyscallError } from "./errno.ts";
 
+// Deno compiles a stub for each binding, 0.3 ms each, which makes a call cost 10 ns instead of 500. That is worth it for the
+// first one. The others are called a few times; a parameter of a struct type, which stubs cannot pass, keeps Deno from
+// compiling them. It is passed behind the others and nobody looks at it.
+const UNUSED = { struct: ["u8"] } as const;
+const NOTHING = new Uint8Array(1);
+
 /** What is bound at the first call. */
-export const SYMBOLS = {
+const SYMBOLS = {
   // long syscall(long number, int, void *, unsigned, unsigned, void *): bpf, openat, read, write, statx, getdents64, ...
   call: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32", "buffer"], result: "i32" },
   // long syscall(long number, int, int, int, void *): close, ioctl, epoll_create1, epoll_ctl, eventfd2, ...
-  control: { name: "syscall", parameters: ["i32", "i32", "i32", "i32", "buffer"], result: "i32" },
+  control: { name: "syscall", parameters: ["i32", "i32", "i32", "i32", "buffer", UNUSED], result: "i32" },
   // long syscall(long number, void *, int, int, int, unsigned long): perf_event_open, uname
-  front: { name: "syscall", parameters: ["i32", "buffer", "i32", "i32", "i32", "u32"], result: "i32" },
+  front: {
+    name: "syscall",
+    parameters: ["i32", "buffer", "i32", "i32", "i32", "u32", UNUSED],
+    result: "i32",
+  },
   // void *mmap(void *address, size_t length, int prot, int flags, int fd, off_t offset)
-  mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "pointer" },
+  mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64", UNUSED], result: "pointer" },
   // int munmap(void *address, size_t length)
-  munmap: { parameters: ["pointer", "usize"], result: "i32" },
+  munmap: { parameters: ["pointer", "usize", UNUSED], result: "i32" },
   // int *__errno_location(void)
-  errno: { name: "__errno_location", parameters: [], result: "pointer" },
+  errno: { name: "__errno_location", parameters: [UNUSED], result: "pointer" },
   // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout), on a thread of its own
   wait: { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
+  // int usleep(useconds_t), on a thread of its own
+  sleep: { name: "usleep", parameters: ["u32"], result: "i32", nonblocking: true },
 } as const;
+
+type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+/** libc, as far as it is bound for every tool. Numbers are 32 bits wide unless they are `bigint`. */
+export interface Libc {
+  /** syscall(2) with a number, an integer, a buffer, two unsigned integers and a buffer. */
+  readonly call: Symbols["call"];
+  /** syscall(2) with a number, three integers and a buffer. */
+  readonly control: (nr: number, a: number, b: number, c: number, buffer: Buffer | null) => number;
+  /** syscall(2) with a number, a buffer, three integers and an unsigned one. */
+  readonly front: (nr: number, buffer: Buffer, a: number, b: number, c: number, d: number) => number;
+  /** mmap(2). */
+  readonly mmap: (
+    address: bigint,
+    length: bigint,
+    prot: number,
+    flags: number,
+    fd: number,
+    offset: bigint,
+  ) => Deno.PointerValue;
+  /** munmap(2). */
+  readonly munmap: (address: Deno.PointerObject, length: bigint) => number;
+  /** epoll_wait(2) on a thread of its own. */
+  readonly wait: Symbols["wait"];
+  /** usleep(3) on a thread of its own: µs. */
+  readonly sleep: Symbols["sleep"];
+}
 
 /** A buffer that a system call reads or writes. */
 export type Buffer = Uint8Array<ArrayBuffer>;
@@ -118,7 +157,7 @@ export const ARCH: "x86" | "arm64" = Deno.build.arch === "x86_64" ? "x86" : "arm
 /** System call numbers of this architecture. */
 export const NR: Readonly<Record<SyscallName, number>> = ARCH === "x86" ? X86_64 : ARM64;
 
-let library: Deno.DynamicLibrary<typeof SYMBOLS> | undefined;
+let library: Libc | undefined;
 let errnoView: Int32Array;
 
 /**
@@ -126,10 +165,24 @@ let errnoView: Int32Array;
  *
  * @throws {DetraceError} Without `--allow-ffi`, or where the C library is not glibc.
  */
-export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
-  if (library) return library.symbols;
+export function libc(): Libc {
+  return library ??= openLibc();
+}
+
+function openLibc(): Libc {
   try {
-    library = Deno.dlopen("libc.so.6", SYMBOLS);
+    const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+    errnoView = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(symbols.errno(NOTHING)!, 4));
+    return {
+      call: symbols.call,
+      control: (nr, a, b, c, buffer) => symbols.control(nr, a, b, c, buffer, NOTHING),
+      front: (nr, buffer, a, b, c, d) => symbols.front(nr, buffer, a, b, c, d, NOTHING),
+      mmap: (address, length, prot, flags, fd, offset) =>
+        symbols.mmap(address, length, prot, flags, fd, offset, NOTHING),
+      munmap: (address, length) => symbols.munmap(address, length, NOTHING),
+      wait: symbols.wait,
+      sleep: symbols.sleep,
+    };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
       throw new DetraceError("Deno may not call the kernel", { cause, hint: "run it with --allow-ffi" });
@@ -139,8 +192,6 @@ export function libc(): Deno.DynamicLibrary<typeof SYMBOLS>["symbols"] {
       hint: "detrace needs Linux with glibc",
     });
   }
-  errnoView = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(library.symbols.errno()!, 4));
-  return library.symbols;
 }
 
 /** The error number of the last call of this thread. */

@@ -8,6 +8,15 @@ import { ARCH, type Buffer, check, closeFd, errno, libc, NR } from "./door.ts";
 import { SyscallError } from "./errno.ts";
 import { write } from "./file.ts";
 
+/**
+ * Sleeps. Deno's first setTimeout loads 12 ms worth of Node's timers; this costs a hop to another thread.
+ *
+ * @param ms Milliseconds, up to an hour; 0 lets other tasks run.
+ */
+export async function sleep(ms: number): Promise<void> {
+  await libc().sleep(Math.round(ms * 1000));
+}
+
 /** An epoll set. While a {@link wait} is pending the process does not end by itself; {@link wake} ends the wait. */
 export class Poller {
   readonly #epoll: number;

@@ -67,6 +67,7 @@ export async function flood(folder: string, rounds: number): Promise<Report> {
   else notes.push("No bpftrace at hand.");
 
   const untraced = PHASES.map(() => [] as number[]), memory = contenders.map(() => [] as number[]);
+  const broken = new Set<Contender>();
   const samples = contenders.map(() => PHASES.map(() => [] as Sample[]));
   try {
     for (const { file } of PHASES) await workload.ask(`open ${folder}/${file} 0.5 0`); // compiled by V8 now
@@ -76,9 +77,11 @@ export async function flood(folder: string, rounds: number): Promise<Report> {
         untraced[phase]!.push(cpu / opened);
       }
       for (const [i, contender] of contenders.entries()) {
+        if (broken.has(contender)) continue;
         const { phases, peak } = await run(contender, workload, folder);
         for (const [phase, sample] of phases.entries()) samples[i]![phase]!.push(sample);
-        if (peak) memory[i]!.push(peak);
+        memory[i]!.push(peak);
+        if (Number.isNaN(peak)) broken.add(contender);
       }
     }
   } finally {
@@ -127,10 +130,10 @@ export async function flood(folder: string, rounds: number): Promise<Report> {
     title: "Flood: one process opens and closes one file",
     body: body + `
 Medians of ${rounds} rounds, all contenders one after the other in each, ratios within a round. Each tool watches the process
-(\`-p\`) and prints into a file in memory, which is counted afterwards. Consumer: CPU time of the whole tool from the start of the
-flood until it rests, divided by the events that it printed; half a second of the same goes before. With \`-n\` detrace reads every event and prints none (the C
-tool cannot do that: it ends at the first event of another name). Producer: CPU time of its thread. Memory: VmHWM after both
-floods. ${notes.join(" ")}
+(\`-p\`) and prints into a file in memory, whose lines are counted afterwards. Consumer: CPU time of the whole tool from the
+start of the flood until it rests, divided by the events that it printed; half a second of the same goes before. With \`-n\`
+detrace reads every event and prints none (the C tool cannot do that: it ends at the first event of another name).
+Producer: CPU time of its thread. Memory: VmHWM after both floods. ${notes.join(" ")}
 `,
     targets: [
       {

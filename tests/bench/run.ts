@@ -19,6 +19,10 @@ const figures: Record<string, [(folder: string, rounds: number) => Promise<Repor
   load: [load, 21],
 };
 
+if (Deno.uid() !== 0) {
+  console.log("The benchmark needs root.");
+  Deno.exit(0);
+}
 const names = Deno.args.filter((arg) => arg in figures);
 const given = Number(Deno.args.find((arg) => arg.startsWith("--rounds="))?.slice(9));
 const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "detrace-bench-" });

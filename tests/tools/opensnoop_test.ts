@@ -127,22 +127,22 @@ rootTest("rows have the columns of the C tool, for each of the system calls", as
   }
 });
 
-rootTest(
-  "-p, -t, -u, -n and -x show what they say, alone and together, however much else there is",
-  async () => {
-    using dir = new TempDir();
-    const file = `${dir.path}/exists`;
-    Deno.writeTextFileSync(file, "");
-    const tid = gettid();
-    const cases: [args: (string | number)[], shown: string][] = [
-      [[], "abcdefz"],
-      [["-p", pid], "abcdez"],
-      [["-t", tid], "acdez"],
-      [["-u", 65534], "cz"],
-      [["-n", "wanted"], "dz"],
-      [["-x"], "abcdfz"],
-      [["-xnwanted", "--tid", tid, `--uid=65534`, `-p${pid}`], "z"],
-    ];
+rootTest("-p, -t, -u, -n and -x show what they say, alone and together", async () => {
+  using dir = new TempDir();
+  const file = `${dir.path}/exists`;
+  Deno.writeTextFileSync(file, "");
+  const tid = gettid();
+  const cases: [args: (string | number)[], shown: string][] = [
+    [[], "abcdefz"],
+    [["-p", pid], "abcdez"],
+    [["-t", tid], "acdez"],
+    [["-u", 65534], "cz"],
+    [["-n", "wanted"], "dz"],
+    [["-x"], "abcdfz"],
+    [["-xnwanted", "--tid", tid, `--uid=65534`, `-p${pid}`], "z"],
+  ];
+  const last = () => withUid(65534, () => withComm("is wanted here", () => void openat(`${NOWHERE}z`)));
+  const attempt = async () => {
     const tools = await Promise.all(cases.map(([args]) => start(args)));
     try {
       openat(`${NOWHERE}a`);
@@ -151,19 +151,25 @@ rootTest(
       withComm("is wanted here", () => openat(`${NOWHERE}d`));
       assert(openat(file) > 0);
       await new Deno.Command("cat", { args: [`${NOWHERE}f`], stderr: "null" }).output();
-      withUid(65534, () => withComm("is wanted here", () => openat(`${NOWHERE}z`)));
-      for (const [i, tool] of tools.entries()) {
-        await tool.line(`${NOWHERE}z`);
-        const { status, lines, stderr } = await tool.stop();
-        assertEquals([status, stderr], [0, ""]);
-        const shown = lines.map((line) => line.endsWith(file) ? "e" : line.split(NOWHERE)[1] ?? "").join("");
-        assertEquals(shown, cases[i]![1], cases[i]![0].join(" "));
-      }
+      last();
+      for (const tool of tools) await tool.line(`${NOWHERE}z`, last);
+      return await Promise.all(tools.map((tool) => tool.stop()));
     } finally {
       for (const tool of tools) await tool[Symbol.asyncDispose]();
     }
-  },
-);
+  };
+  for (let left = 3;; left--) {
+    const results = await attempt();
+    // Who sees the whole machine's events may lose some, if there are enough of them.
+    if (left > 0 && results.some(({ stderr }) => /^(opensnoop: lost \d+ events\n)+$/.test(stderr))) continue;
+    for (const [i, { status, lines, stderr }] of results.entries()) {
+      assertEquals([status, stderr], [0, ""]);
+      const shown = lines.map((line) => line.endsWith(file) ? "e" : line.split(NOWHERE)[1] ?? "").join("");
+      assertEquals(shown.replace(/z+$/, "z"), cases[i]![1], cases[i]![0].join(" "));
+    }
+    return;
+  }
+});
 
 rootTest(
   "-F shows where a relative path starts: directory, descriptor, mount, at any depth",
@@ -298,6 +304,9 @@ rootTest("the text has one line a row, and nothing in it that a terminal would o
   for (const byte of stdout) assert(byte >= 0x20 && byte !== 0x7f || byte === 0x0a);
 });
 
+/** What takes over a terminal, or at least its title. */
+const PWN = "\x1b]0;pwn\x07";
+
 /**
  * Functions of machine code, in an ELF file that this process maps: `outer` calls `middle`, which calls `inner`, which
  * is openat(AT_FDCWD, path, O_RDONLY). All have frame pointers.
@@ -318,7 +327,7 @@ class Functions implements Disposable {
     const frame = "fd7bbfa9 fd030091", back = "fd7bc1a8 c0035fd6", call = `${frame} 03000094 ${back}`;
     const arm64 = `${call} ${call} ${frame} e10300aa 800c8012 02008052 03008052 08078052 010000d4 ${back}`;
     const code = Uint8Array.fromHex((ARCH === "x86" ? x86 : arm64).replaceAll(" ", ""));
-    const symbols = ["outer", "middle", "inner"].map((name, i) => ({
+    const symbols = ["outer\u009b", "middle", "inner"].map((name, i) => ({
       name,
       value: 0x4000 + i * this.size,
       size: this.size,
@@ -336,7 +345,7 @@ class Functions implements Disposable {
       sections: [{ name: ".text", type: 1, data: code, flags: 6, addr: 0x4000 }, ...named ? table : []],
       segments: [{ type: 1, flags: 5, section: 1, vaddr: 0x4000 }],
     });
-    Deno.writeFileSync(this.path = `${directory}/${named ? "named" : "bare"}.so`, elf);
+    Deno.writeFileSync(this.path = `${directory}/${named ? "named" : `bare${PWN}`}.so`, elf);
     const fd = openFile(this.path);
     this.#mapping = map(fd, elf.length, { prot: 5 }); // to be read and executed
     closeFd(fd);
@@ -375,15 +384,15 @@ rootTest("-c names the two functions that led to the call, the inner one first",
     bare.open(`${NOWHERE}bare`);
   });
   const offsets = bare.returns.map((offset) => `${bare.path}+0x${offset.toString(16)}`);
-  assertEquals(rows.map(({ callers }) => callers), [["middle", "outer"], offsets]);
+  assertEquals(rows.map(({ callers }) => callers), [["middle", "outer\u009b"], offsets]);
   const { lines } = await finish(text);
   assertMatch(lines[0]!, / MODE {2}PATH(\/CALLER)?$/);
   const from = lines.findIndex((line) => line.endsWith(`${NOWHERE}named`));
   const indent = " ".repeat(lines[0]!.indexOf("PATH"));
   const [, ...callers] = lines.slice(from, from + 3), [second, ...more] = lines.slice(from + 3, from + 6);
-  assertEquals(callers, [`${indent}middle`, `${indent}outer`]);
+  assertEquals(callers, [`${indent}middle`, `${indent}outer\\xc2\\x9b`]);
   assert(second!.endsWith(`${NOWHERE}bare`));
-  assertEquals(more, offsets.map((offset) => indent + offset));
+  assertEquals(more, offsets.map((offset) => indent + offset.replace(PWN, "\\x1b]0;pwn\\x07")));
 });
 
 rootTest("50,000 opens in a burst are all shown", async () => {
@@ -428,7 +437,7 @@ rootTest("what finds no room while the tool cannot run is counted, and said", as
   assertMatch(stderr, /^(opensnoop: lost \d+ events\n)+$/);
   const lost = stderr.matchAll(/\d+/g).reduce((sum, [count]) => sum + Number(count), 0);
   assertEquals([status, lines.length - 1 + lost], [0, opens]);
-  assert(lost > 0 && lines.length > 500, `${lines.length} rows, ${lost} lost`);
+  assert(lost > 0 && lines.length > 100, `${lines.length} rows, ${lost} lost`);
 });
 
 rootTest("nothing is left in the kernel, however the tool ends", async () => {
