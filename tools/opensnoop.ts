@@ -76,7 +76,7 @@ await runTool(command, async (options, tool) => {
     { title: "ERR", width: 3, right: true },
     { title: "FLAGS", width: 8, show: options.extendedFields },
     { title: "MODE", width: 5, show: options.extendedFields },
-    { title: "PATH" },
+    { title: options.callers ? "PATH/CALLER" : "PATH", key: "path" },
     ...(callersOf && options.json ? [{ title: "CALLERS" }] : []),
   ], options.json);
   const indent = " ".repeat(

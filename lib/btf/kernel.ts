@@ -36,6 +36,10 @@ const HINT =
  */
 export function loadKernelBtf(path?: string): Btf {
   if (path !== undefined) {
+    // A pipe would be waited for, and a device has no end.
+    if ((stat(path).mode & 0o170000) !== 0o100000) {
+      throw new DetraceError(`'${path}' is not a regular file`, { hint: HINT });
+    }
     const btf = load(path);
     if (!btf) throw new DetraceError(`${path} is an ELF file without a .BTF section`, { hint: HINT });
     return btf;

@@ -40,12 +40,17 @@ const SYMBOLS = {
   sleep: { name: "usleep", parameters: ["u32"], result: "i32", nonblocking: true },
 } as const;
 
-type Symbols = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
-
 /** libc, as far as it is bound for every tool. Numbers are 32 bits wide unless they are `bigint`. */
 export interface Libc {
   /** syscall(2) with a number, an integer, a buffer, two unsigned integers and a buffer. */
-  readonly call: Symbols["call"];
+  readonly call: (
+    nr: number,
+    a: number,
+    buffer: Buffer | null,
+    b: number,
+    c: number,
+    more: Buffer | null,
+  ) => number;
   /** syscall(2) with a number, three integers and a buffer. */
   readonly control: (nr: number, a: number, b: number, c: number, buffer: Buffer | null) => number;
   /** syscall(2) with a number, a buffer, three integers and an unsigned one. */
@@ -62,9 +67,9 @@ export interface Libc {
   /** munmap(2). */
   readonly munmap: (address: Deno.PointerObject, length: bigint) => number;
   /** epoll_wait(2) on a thread of its own. */
-  readonly wait: Symbols["wait"];
+  readonly wait: (epoll: number, events: Buffer, most: number, timeout: number) => Promise<number>;
   /** usleep(3) on a thread of its own: µs. */
-  readonly sleep: Symbols["sleep"];
+  readonly sleep: (us: number) => Promise<number>;
 }
 
 /** A buffer that a system call reads or writes. */
