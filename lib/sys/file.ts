@@ -4,12 +4,25 @@
  * @module
  */
 
-import { type Buffer, check, closeFd, cstring, errno, extra, libc, map, type Mapping, NR } from "./door.ts";
+import {
+  ARCH,
+  type Buffer,
+  check,
+  closeFd,
+  cstring,
+  errno,
+  extra,
+  libc,
+  map,
+  type Mapping,
+  NR,
+} from "./door.ts";
 import { SyscallError } from "./errno.ts";
 
 const AT_FDCWD = -100;
 const O_CLOEXEC = 0o2000000;
-const O_DIRECTORY = 0o200000;
+const O_DIRECTORY = ARCH === "x86" ? 0o200000 : 0o40000; // of those used here, the one that differs
+
 const decoder = new TextDecoder();
 
 /** `open` flag: read only. */
