@@ -64,6 +64,23 @@ enum {
 
 #define BPF_F_CURRENT_CPU 0xffffffffULL
 
+/*
+ * What programs at the tracepoints of system calls get, as it is laid out since 3.x: no relocation needed. Kernels with the
+ * real-time patches of old have more in front; a tool looks into the tracepoint's format file, and takes programs with
+ * the relocated types below where the first argument is not at byte 16.
+ */
+struct syscall_enter {
+	__u64 common;
+	long id;
+	unsigned long args[6];
+};
+
+struct syscall_exit {
+	__u64 common;
+	long id;
+	long ret;
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct trace_entry {

@@ -51,6 +51,7 @@ const volatile __u32 target_tid = 0;
 const volatile __u32 target_uid = 0xffffffff;
 const volatile bool failed_only = false;
 const volatile bool want_callers = false;
+const volatile bool want_directory = false;
 
 /* Events that found no room, in the ring or among the open calls. */
 __u64 lost = 0;
@@ -85,7 +86,7 @@ static __always_inline bool wanted(__u64 id)
 	return true;
 }
 
-static __always_inline int enter(int dirfd, const char *path, __u32 flags, __u32 mode)
+static __noinline int enter(int dirfd, const char *path, __u32 flags, __u32 mode)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tid = id;
@@ -98,25 +99,49 @@ static __always_inline int enter(int dirfd, const char *path, __u32 flags, __u32
 	return 0;
 }
 
+static __noinline int enter_how(int dirfd, const char *path, const void *from)
+{
+	struct open_how how = {};
+
+	bpf_probe_read_user(&how, sizeof(how), from);
+	return enter(dirfd, path, how.flags, how.mode);
+}
+
 SEC("tracepoint/syscalls/sys_enter_open")
-int enter_open(struct trace_event_raw_sys_enter *ctx)
+int enter_open(struct syscall_enter *ctx)
 {
 	return enter(AT_FDCWD, (const char *)ctx->args[0], ctx->args[1], ctx->args[2]);
 }
 
 SEC("tracepoint/syscalls/sys_enter_openat")
-int enter_openat(struct trace_event_raw_sys_enter *ctx)
+int enter_openat(struct syscall_enter *ctx)
 {
 	return enter(ctx->args[0], (const char *)ctx->args[1], ctx->args[2], ctx->args[3]);
 }
 
 SEC("tracepoint/syscalls/sys_enter_openat2")
-int enter_openat2(struct trace_event_raw_sys_enter *ctx)
+int enter_openat2(struct syscall_enter *ctx)
 {
-	struct open_how how = {};
+	return enter_how(ctx->args[0], (const char *)ctx->args[1], (const void *)ctx->args[2]);
+}
 
-	bpf_probe_read_user(&how, sizeof(how), (const void *)ctx->args[2]);
-	return enter(ctx->args[0], (const char *)ctx->args[1], how.flags, how.mode);
+/* The same where the record is laid out otherwise. */
+SEC("?tracepoint/syscalls/sys_enter_open")
+int relocated_enter_open(struct trace_event_raw_sys_enter *ctx)
+{
+	return enter(AT_FDCWD, (const char *)ctx->args[0], ctx->args[1], ctx->args[2]);
+}
+
+SEC("?tracepoint/syscalls/sys_enter_openat")
+int relocated_enter_openat(struct trace_event_raw_sys_enter *ctx)
+{
+	return enter(ctx->args[0], (const char *)ctx->args[1], ctx->args[2], ctx->args[3]);
+}
+
+SEC("?tracepoint/syscalls/sys_enter_openat2")
+int relocated_enter_openat2(struct trace_event_raw_sys_enter *ctx)
+{
+	return enter_how(ctx->args[0], (const char *)ctx->args[1], (const void *)ctx->args[2]);
 }
 
 /*
@@ -182,16 +207,15 @@ static __always_inline void append_directory(struct event *e, int dirfd)
 	}
 }
 
-static __always_inline int leave(struct trace_event_raw_sys_exit *ctx, bool want_directory)
+static __always_inline int leave(void *ctx, long ret, bool directory)
 {
 	__u32 tid = bpf_get_current_pid_tgid(), zero = 0, end;
 	struct open_args *args = bpf_map_lookup_elem(&calls, &tid);
 	struct event *e;
-	long ret, n;
+	long n;
 
 	if (!args)
 		return 0;
-	ret = ctx->ret;
 	if (failed_only && ret >= 0)
 		goto out;
 	e = bpf_map_lookup_elem(&scratch, &zero);
@@ -220,7 +244,7 @@ static __always_inline int leave(struct trace_event_raw_sys_exit *ctx, bool want
 		n = 1;
 	}
 	e->end = n;
-	if (want_directory && e->path[0] != '/')
+	if (directory && e->path[0] != '/')
 		append_directory(e, args->dirfd);
 	end = *(volatile __u32 *)&e->end;
 	if (end > sizeof(e->path))
@@ -233,19 +257,19 @@ out:
 }
 
 /*
- * One of these is attached to the exit of each of the three calls that the kernel has: the context is the same. Two programs,
- * so that who does not ask for directories neither relocates nor verifies what looks for them.
+ * One of these is attached to the exit of each of the three calls that the kernel has: the context is the same. Who does
+ * not ask for directories needs nothing relocated, and so no kernel BTF, and has less to verify.
  */
 SEC("tracepoint")
-int exit_any(struct trace_event_raw_sys_exit *ctx)
+int leave_any(struct syscall_exit *ctx)
 {
-	return leave(ctx, false);
+	return leave(ctx, ctx->ret, false);
 }
 
 SEC("?tracepoint")
-int exit_directory(struct trace_event_raw_sys_exit *ctx)
+int relocated_leave_any(struct trace_event_raw_sys_exit *ctx)
 {
-	return leave(ctx, true);
+	return leave(ctx, ctx->ret, want_directory);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -59,10 +59,16 @@ await runTool(command, async (options, tool) => {
   if (options.uid !== undefined) globals.targetUid = options.uid;
   globals.failedOnly = options.failed ?? false;
   globals.wantCallers = options.callers ?? false;
-  const exit = options.fullPath ? "exit_directory" : "exit_any";
-  for (const name of ["exit_directory", "exit_any"]) bpf.spec.programs.get(name)!.autoload = name === exit;
+  globals.wantDirectory = options.fullPath ?? false;
+  // A system call's record is laid out the same everywhere, but for old real-time kernels. Where it is, and no directory is
+  // looked for, nothing has to be relocated, and the kernel's BTF is not read.
+  const plain = options.btf === undefined && bpf.fieldOffset("syscalls/sys_enter_openat", "dfd") === 16;
+  const leave = plain && !options.fullPath ? "leave_any" : "relocated_leave_any";
+  for (const program of bpf.spec.programs.values()) program.autoload = program.name === leave;
   // arm64 has no open(2), and kernels before 5.6 have no openat2(2).
-  const calls = ["open", "openat", "openat2"].filter((call) => bpf.keepIfPresent(`enter_${call}`));
+  const calls = ["open", "openat", "openat2"].filter((call) =>
+    bpf.keepIfPresent(`${plain ? "" : "relocated_"}enter_${call}`)
+  );
   bpf.load({ btf: options.btf });
   const callersOf = options.callers ? await (await import("../lib/cli/stacks.ts")).userStacks() : undefined;
 
@@ -111,7 +117,7 @@ await runTool(command, async (options, tool) => {
   };
 
   bpf.attach();
-  for (const call of calls) bpf.attachProgram(exit, `syscalls/sys_exit_${call}`);
+  for (const call of calls) bpf.attachProgram(leave, `syscalls/sys_exit_${call}`);
   if (options.verbose) tool.warn(`attached to the tracepoints of ${calls.join(", ")}`);
   table.header();
   out.flush();

@@ -82,3 +82,18 @@ export function tracepointId(name: string): number {
   }
   throw new DetraceError(`this kernel has no tracepoint ${name}`);
 }
+
+/**
+ * Where a field lies in a tracepoint's record, as its `format` file says.
+ *
+ * @param name Category and name, `syscalls/sys_enter_openat`.
+ * @param field The field's name.
+ * @returns Bytes from the start of the record; undefined if there is no such tracepoint or field.
+ */
+export function fieldOffset(name: string, field: string): number | undefined {
+  if (!hasTracepoint(name)) return undefined;
+  const format = readText(`${tracefs()}/events/${name}/format`);
+  for (const [, declaration, offset] of format.matchAll(/^\tfield:([^;]*);\toffset:(\d+);/gm)) {
+    if (declaration!.replace(/\[.*\]$/, "").endsWith(` ${field}`)) return Number(offset);
+  }
+}

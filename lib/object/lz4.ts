@@ -83,20 +83,14 @@ export function lz4Decompress(block: Uint8Array, size: number): Uint8Array<Array
     }
     return n;
   };
+  // Byte by byte: most pieces are short, and this runs once, before anything is compiled.
   while (from < block.length) {
-    const token = block[from++]!, literals = extended(token >> 4);
-    bytes.set(block.subarray(from, from + literals), to);
-    from += literals;
-    to += literals;
+    const token = block[from++]!;
+    for (const end = to + extended(token >> 4); to < end;) bytes[to++] = block[from++]!;
     if (from >= block.length) break;
-    const start = to - (block[from]! | block[from + 1]! << 8);
+    let match = to - (block[from]! | block[from + 1]! << 8);
     from += 2;
-    const end = to + extended(token & 15) + 4, period = to - start;
-    // A match may run into itself: what is repeated is copied first once, then doubled.
-    for (let n = Math.min(period, end - to); to < end; n = Math.min(to - start, end - to)) {
-      bytes.copyWithin(to, start, start + n);
-      to += n;
-    }
+    for (const end = to + extended(token & 15) + 4; to < end;) bytes[to++] = bytes[match++]!;
   }
   return bytes;
 }

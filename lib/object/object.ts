@@ -10,7 +10,7 @@ import { loadKernelBtf, loadModuleBtfs } from "../btf/kernel.ts";
 import { type CorePoison, CoreRelocator } from "../core/core.ts";
 import { DetraceError } from "../error.ts";
 import type { Link } from "../links/link.ts";
-import { hasTracepoint } from "../links/tracefs.ts";
+import { fieldOffset, hasTracepoint } from "../links/tracefs.ts";
 import { attachLoaded, attachRawTracepoint, attachTracepoint } from "../links/tracepoint.ts";
 import { BpfMap } from "../maps/map.ts";
 import { loadProgram, Program } from "../programs/program.ts";
@@ -141,6 +141,17 @@ export class BpfObject implements Disposable {
     const program = this.spec.programs.get(name);
     if (!program) throw new DetraceError(`${this.spec.name} has no program ${name}`);
     return program.autoload = hasTracepoint(program.target);
+  }
+
+  /**
+   * Where a field lies in the record that a tracepoint's programs get. For choosing between programs before {@link load}.
+   *
+   * @param tracepoint Category and name, `syscalls/sys_enter_openat`.
+   * @param field The field's name in the tracepoint's `format` file.
+   * @returns Bytes from the start; undefined if the kernel has no such tracepoint or field.
+   */
+  fieldOffset(tracepoint: string, field: string): number | undefined {
+    return fieldOffset(tracepoint, field);
   }
 
   /**

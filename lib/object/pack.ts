@@ -23,8 +23,26 @@ interface Packed {
   programs: Record<string, unknown>[];
   functions: Record<string, unknown>[];
   maps: Record<string, unknown>[];
-  globals: BpfObjectSpec["globals"] extends Map<string, infer T> ? T[] : never;
+  globals: [name: string, map: string, offset: number, size: number, typeId: number][];
   externs: BpfObjectSpec["externs"] extends Map<string, infer T> ? T[] : never;
+}
+
+// What most programs and maps have, which the JSON leaves out.
+const PROGRAM = { expectedAttachType: 0, flags: 0, attach: "", target: "", autoload: false, typeId: 0 };
+const MAP = {
+  keySize: 0,
+  valueSize: 0,
+  maxEntries: 0,
+  flags: 0,
+  keyTypeId: 0,
+  valueTypeId: 0,
+  pinByName: false,
+  numaNode: 0,
+};
+
+/** An object without the entries that are as in `usual`. */
+function unusual(object: Record<string, unknown>, usual: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(object).filter(([key, value]) => usual[key] !== value));
 }
 
 /**
@@ -54,7 +72,7 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     return [offset, bytes.length];
   };
   const packFunction = (fn: FunctionSpec) => ({
-    ...fn,
+    ...unusual({ ...fn }, PROGRAM),
     insns: place(fn.insns),
     lines: place(new Uint8Array(fn.lines.buffer, fn.lines.byteOffset, fn.lines.byteLength)),
     coreRelocations: fn.coreRelocations.map((r) => [r.offset, r.typeId, r.accessString, r.kind]),
@@ -63,8 +81,8 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     ) => [r.insn, r.kind, r.symbol, ...r.offset === undefined ? [] : [r.offset]]),
   });
   const packMap = (map: MapSpec): Record<string, unknown> => ({
-    ...map,
-    extra: String(map.extra),
+    ...unusual({ ...map }, MAP),
+    extra: map.extra ? String(map.extra) : undefined,
     ...map.inner && { inner: packMap(map.inner) },
     ...map.values && { values: [...map.values] },
     ...map.data && { data: place(map.data) },
@@ -76,7 +94,7 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     programs: [...spec.programs.values()].map(packFunction),
     functions: [...spec.functions.values()].map(packFunction),
     maps: [...spec.maps.values()].map(packMap),
-    globals: [...spec.globals.values()],
+    globals: [...spec.globals.values()].map((g) => [g.name, g.map, g.offset, g.size, g.typeId]),
     externs: [...spec.externs.values()],
     ...spec.btfBytes && { btf: place(spec.btfBytes) },
   };
@@ -97,7 +115,8 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
   const bytes = lz4Decompress(compressed, packed.size);
   const at = ([offset, length]: Place) => bytes.subarray(offset, offset + length);
   // deno-lint-ignore no-explicit-any -- the shapes are those of packSpec
-  const unpackFunction = (fn: any): ProgramSpec => {
+  const unpackFunction = (packed: any): ProgramSpec => {
+    const fn = { ...PROGRAM, ...packed };
     const [offset, length]: Place = fn.lines;
     fn.insns = at(fn.insns);
     fn.lines = new Uint32Array(bytes.buffer, bytes.byteOffset + offset, length / 4);
@@ -112,8 +131,8 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
     return fn;
   };
   // deno-lint-ignore no-explicit-any -- the shapes are those of packSpec
-  const unpackMap = (map: any): MapSpec => {
-    map.extra = BigInt(map.extra);
+  const unpackMap = (packed: any): MapSpec => {
+    const map = { ...MAP, ...packed, extra: BigInt(packed.extra ?? 0) };
     if (map.inner) map.inner = unpackMap(map.inner);
     if (map.values) map.values = new Map(map.values);
     if (map.data) map.data = at(map.data).slice();
@@ -133,7 +152,9 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
     programs: byName(packed.programs.map(unpackFunction)),
     functions: byName(packed.functions.map(unpackFunction)),
     maps: byName(packed.maps.map(unpackMap)),
-    globals: byName(packed.globals),
+    globals: byName(
+      packed.globals.map(([name, map, offset, size, typeId]) => ({ name, map, offset, size, typeId })),
+    ),
     externs: byName(packed.externs),
   };
 }

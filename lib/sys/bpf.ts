@@ -23,7 +23,7 @@ const COMMANDS =
 // refuses a length beyond its own unless they are.
 const attr: Buffer = new Uint8Array(168);
 const view = new DataView(attr.buffer);
-const EPERM = 1, ENOENT = 2;
+const EPERM = 1, ENOENT = 2, EAGAIN = 11;
 const LE = true; // x86-64 and arm64 Linux are little-endian
 
 function u32(offset: number, value: number | undefined): void {
@@ -60,6 +60,10 @@ function call(command: number, size: number, what?: string): number {
     // Before 5.11 the memory of maps and programs counts against RLIMIT_MEMLOCK, which is 64 KiB as a rule.
     memlockRaised = true;
     raiseMemlock();
+    result = libc().call(NR.bpf, command, attr, size, 0, null);
+  }
+  // A program is verified for long, and given up when a signal comes.
+  for (let tries = 0; result < 0 && errno() === EAGAIN && tries < 10; tries++) {
     result = libc().call(NR.bpf, command, attr, size, 0, null);
   }
   if (result < 0) result = -errno();

@@ -40,11 +40,10 @@ step("`new Opensnoop()`: read the object");
 bpf.globals.targetPid = Deno.pid;
 const present = ["open", "openat", "openat2"].filter((call) => bpf.keepIfPresent(`enter_${call}`));
 step("look for tracepoints");
-bpf.spec.programs.get("exit_directory")!.autoload = false;
 bpf.load();
 step("`load()`: BTF, maps, relocation, verifier");
 bpf.attach();
-for (const call of present) bpf.attachProgram("exit_any", `syscalls/sys_exit_${call}`);
+for (const call of present) bpf.attachProgram("leave_any", `syscalls/sys_exit_${call}`);
 step("attach");
 const stop = new AbortController();
 const done = bpf.events.forEach(() => {

@@ -1,5 +1,5 @@
 /**
- * A thread that opens files as fast as it can, so that the one that reads the tool's output goes on reading.
+ * A thread that opens files, up to 100,000 a second, so that the one that reads the tool's output goes on reading.
  *
  * @module
  */
@@ -16,7 +16,10 @@ const scope = self as unknown as {
 scope.onmessage = ({ data: { path, count } }) => {
   const bytes = new TextEncoder().encode(path + "\0");
   const before = performance.now();
-  for (let i = 0; i < count; i++) libc().call(NR.openat, AT_FDCWD, bytes, 0, 0, null);
+  for (let i = 0; i < count; i++) {
+    libc().call(NR.openat, AT_FDCWD, bytes, 0, 0, null);
+    while (i % 100 === 0 && performance.now() - before < i / 100) { /* ahead of time */ }
+  }
   scope.postMessage(performance.now() - before);
 };
 scope.postMessage("ready");
