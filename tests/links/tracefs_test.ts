@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DetraceError } from "detrace/lib/error.ts";
 import { hasTracepoint, tracefs, tracepointId } from "detrace/lib/links/tracefs.ts";
+import { rootTest } from "../root.ts";
 
-Deno.test("tracepoints are found by name (root)", () => {
+rootTest("tracepoints are found by name", () => {
   assert(hasTracepoint("syscalls/sys_enter_openat"));
   assert(tracepointId("syscalls/sys_enter_openat") > 0);
   assertEquals(hasTracepoint("syscalls/sys_enter_nothing"), false);
@@ -14,7 +15,7 @@ Deno.test("tracepoints are found by name (root)", () => {
   );
 });
 
-Deno.test("where tracefs is not mounted it is opened without mounting it anywhere (root)", () => {
+rootTest("where tracefs is not mounted it is opened without mounting it anywhere", () => {
   const script = `
     import { hasTracepoint, tracefs } from ${
     JSON.stringify(import.meta.resolve("../../lib/links/tracefs.ts"))

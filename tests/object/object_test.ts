@@ -4,6 +4,7 @@ import { openObject } from "detrace/lib/object/open.ts";
 import { readObject } from "detrace/lib/object/read.ts";
 import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
+import { rootTest } from "../root.ts";
 
 const bytes = () => Deno.readFileSync(new URL("../fixtures/object/rooms.bpf.o", import.meta.url));
 const open = () => openObject(bytes(), "rooms");
@@ -85,7 +86,7 @@ Deno.test("an object cut short anywhere is refused with one sentence, or is stil
   assertThrows(() => readObject(new TextEncoder().encode("#!/bin/sh\n".repeat(20)), "rooms"), DetraceError);
 });
 
-Deno.test("programs run with their subprograms, globals, maps in maps and constants (root)", () => {
+rootTest("programs run with their subprograms, globals, maps in maps and constants", () => {
   const before = openFds();
   {
     using object = open();
@@ -111,20 +112,20 @@ Deno.test("programs run with their subprograms, globals, maps in maps and consta
   assertEquals(openFds(), before);
 });
 
-Deno.test("externs read as what the kernel has, weak ones as zero (root)", () => {
+rootTest("externs read as what the kernel has, weak ones as zero", () => {
   using object = open();
   object.load(options);
   assertEquals(object.programs.get("version")!.testRun().retval, kernelVersion());
   assertEquals(object.programs.get("absent")!.testRun().retval, 0);
 });
 
-Deno.test("a program array is filled with programs (root)", () => {
+rootTest("a program array is filled with programs", () => {
   using object = open();
   object.load(options);
   assertEquals(object.programs.get("jump")!.testRun().retval, 42);
 });
 
-Deno.test("read-only globals are frozen (root)", () => {
+rootTest("read-only globals are frozen", () => {
   using object = open();
   object.load(options);
   assertThrows(
@@ -133,7 +134,7 @@ Deno.test("read-only globals are frozen (root)", () => {
   );
 });
 
-Deno.test("a refused program says why and where, and nothing is left (root)", () => {
+rootTest("a refused program says why and where, and nothing is left", () => {
   const before = openFds();
   const object = open();
   object.spec.programs.get("refused")!.autoload = true;
@@ -146,14 +147,14 @@ Deno.test("a refused program says why and where, and nothing is left (root)", ()
   assertEquals(openFds(), before);
 });
 
-Deno.test("a poisoned relocation that is reached says which field is missing (root)", () => {
+rootTest("a poisoned relocation that is reached says which field is missing", () => {
   using object = open();
   object.spec.programs.get("poisoned")!.autoload = true;
   const error = assertThrows(() => object.load(options), VerifierError);
   assertStringIncludes(error.message, "no_such_member");
 });
 
-Deno.test("a failed attach detaches what was attached before (root)", () => {
+rootTest("a failed attach detaches what was attached before", () => {
   using object = open();
   const off = object.spec.programs.get("off")!;
   off.autoload = true;

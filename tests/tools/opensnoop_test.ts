@@ -538,9 +538,10 @@ hostTest("rows are those of the C tool, byte for byte", async () => {
   using dir = new TempDir();
   using _cwd = new WorkingDirectory(dir.path);
   const flags = O_WRONLY | O_CREAT | O_TRUNC;
+  const mounted = '[ -e /sys/kernel/tracing/events ] || mount -t tracefs none /sys/kernel/tracing; exec "$@"';
   for (const args of [[], ["-U"], ["-x"], ["-e"], ["-F"], ["-t", gettid()]]) {
     const poke = () => void openat(`${NOWHERE}${"block".repeat(40)}`); // full blocks are what it prints
-    await using theirs = await start([...args, "-p", pid], { command: [path], poke });
+    await using theirs = await start([...args, "-p", pid], { command: inNamespace(mounted, [path]), poke });
     await using ours = await start([...args, "-p", pid]);
     openat(`${NOWHERE}x`);
     openat2("relative", O_RDONLY);
