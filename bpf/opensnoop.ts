@@ -1,5 +1,6 @@
 // Generated from bpf/opensnoop.bpf.c by `deno task bpf`: edit that, not this.
 import { type Events, RecordView, Skeleton } from "../lib/object/skeleton.ts";
+import type { BpfObject } from "../lib/object/object.ts";
 
 /** `struct event`, read in place. */
 export class Event extends RecordView {
@@ -125,7 +126,7 @@ export class Event extends RecordView {
 /** The global variables of `opensnoop`. Constants (`.rodata`) are set before loading. */
 export class OpensnoopGlobals {
   /** Internal: the variables of an object. */
-  constructor(private readonly object: Skeleton) {}
+  constructor(private readonly object: BpfObject) {}
 
   /** `target_pid` in `.rodata`. */
   get targetPid(): number {
@@ -185,7 +186,17 @@ export class OpensnoopGlobals {
 }
 
 /** The object `bpf/opensnoop.bpf.c`. Programs: enter_open, enter_openat, enter_openat2, relocated_enter_open, relocated_enter_openat, relocated_enter_openat2, leave_any, relocated_leave_any. */
-export class Opensnoop extends Skeleton {
+export class Opensnoop extends Skeleton<
+  "calls" | "events" | "scratch" | ".rodata" | ".bss",
+  | "enter_open"
+  | "enter_openat"
+  | "enter_openat2"
+  | "relocated_enter_open"
+  | "relocated_enter_openat"
+  | "relocated_enter_openat2"
+  | "leave_any"
+  | "relocated_leave_any"
+> {
   /** Its global variables. */
   readonly globals: OpensnoopGlobals = new OpensnoopGlobals(this);
   /** The records of ring buffer `events`. */

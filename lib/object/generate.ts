@@ -181,6 +181,11 @@ const VIEW: Record<string, string> = {
   "8s": "BigInt64",
 };
 
+/** The type of the names in a Map. */
+function names(map: Map<string, unknown>): string {
+  return [...map.keys()].map((name) => JSON.stringify(name)).join(" | ") || "never";
+}
+
 /** A string literal; JSON reads best in single quotes. */
 function quote(json: string): string {
   return /['\\]/.test(json) ? JSON.stringify(json) : `'${json}'`;
@@ -234,18 +239,19 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
   const packed = packSpec(spec);
   return `// Generated from bpf/${name}.bpf.c by \`deno task bpf\`: edit that, not this.
 import { ${rings.length ? "type Events, RecordView, " : ""}Skeleton } from "../lib/object/skeleton.ts";
+import type { BpfObject } from "../lib/object/object.ts";
 ${parts.length ? `import { ${parts.join(", ")} } from "../lib/object/parts.ts";\n` : ""}
 ${records.join("\n")}
 /** The global variables of \`${name}\`. Constants (\`.rodata\`) are set before loading. */
 export class ${object}Globals {
   /** Internal: the variables of an object. */
-  constructor(private readonly object: Skeleton) {}
+  constructor(private readonly object: BpfObject) {}
 
 ${accessors.join("\n\n")}
 }
 
 /** The object \`bpf/${name}.bpf.c\`. Programs: ${[...spec.programs.keys()].join(", ")}. */
-export class ${object} extends Skeleton {
+export class ${object} extends Skeleton<${names(spec.maps)}, ${names(spec.programs)}> {
   /** Its global variables. */
   readonly globals: ${object}Globals = new ${object}Globals(this);
 ${rings.join("\n")}

@@ -7,6 +7,8 @@
 import { DetraceError } from "../error.ts";
 import type { ConsumeOptions } from "../maps/consumer.ts";
 import { RingBuffer } from "../maps/ring_buffer.ts";
+import type { BpfMap } from "../maps/map.ts";
+import type { Program } from "../programs/program.ts";
 import { BpfObject, type LoaderParts } from "./object.ts";
 import { unpackSpec } from "./pack.ts";
 
@@ -123,13 +125,29 @@ export class Events<V extends RecordView> implements AsyncIterable<ReturnType<V[
   }
 }
 
-/** The base of every generated skeleton: the object in its file, and the events of its ring buffers. */
-export class Skeleton extends BpfObject {
+/**
+ * The base of every generated skeleton: the object in its file, and the events of its ring buffers.
+ *
+ * @typeParam MapName Names of its maps.
+ * @typeParam ProgramName Names of its programs.
+ */
+export class Skeleton<MapName extends string = string, ProgramName extends string = string>
+  extends BpfObject {
   readonly #events: Events<RecordView>[] = [];
 
   /** Unpacks the object: its JSON, its bytes in base64, and the parts of the loader that it needs. See pack.ts. */
   constructor(json: string, base64: string, parts: LoaderParts = {}) {
     super(unpackSpec(json, Uint8Array.fromBase64(base64)), parts);
+  }
+
+  /** A map, after `load()`. @throws {DetraceError} Before. */
+  map(name: MapName): BpfMap {
+    return loaded(this.maps.get(name), name);
+  }
+
+  /** A program, after `load()` if it was to be loaded. @throws {DetraceError} Else. */
+  program(name: ProgramName): Program {
+    return loaded(this.programs.get(name), name);
   }
 
   /** Internal: the records of a ring buffer map, read with a view. */
@@ -144,4 +162,9 @@ export class Skeleton extends BpfObject {
     for (const events of this.#events) events.close();
     super.close();
   }
+}
+
+function loaded<T>(one: T | undefined, name: string): T {
+  if (!one) throw new DetraceError(`${name} is not loaded`);
+  return one;
 }
