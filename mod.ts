@@ -5,7 +5,7 @@
  * import { openObject, RingBuffer } from "https://example.org/detrace/mod.ts";
  *
  * using object = openObject(Deno.readFileSync("my.bpf.o"), "my");
- * object.load().attach();
+ * (await object.load()).attach();
  * using ring = new RingBuffer(object.maps.get("events")!.fd, object.maps.get("events")!.maxEntries);
  * for await (const record of ring.records()) console.log(record);
  * ```

@@ -69,7 +69,7 @@ await runTool(command, async (options, tool) => {
   const calls = ["open", "openat", "openat2"].filter((call) =>
     bpf.keepIfPresent(`${plain ? "" : "relocated_"}enter_${call}`)
   );
-  bpf.load({ btf: options.btf });
+  await bpf.load({ btf: options.btf });
   const callersOf = options.callers ? await (await import("../lib/cli/stacks.ts")).userStacks() : undefined;
 
   const table = new Table(out, [

@@ -5,9 +5,7 @@
  */
 
 import type { Btf } from "../btf/btf.ts";
-import { BTF_KIND_TYPEDEF } from "../btf/btf.ts";
-import { loadKernelBtf, loadModuleBtfs } from "../btf/kernel.ts";
-import { type CorePoison, CoreRelocator } from "../core/core.ts";
+import type { CorePoison, CoreRelocator } from "../core/core.ts";
 import { DetraceError } from "../error.ts";
 import type { Link } from "../links/link.ts";
 import { fieldOffset, hasTracepoint } from "../links/tracefs.ts";
@@ -104,11 +102,11 @@ export class BpfObject implements Disposable {
    * @throws {DetraceError} What failed and why: `VerifierError` for a program that the kernel refuses, `CoreError` for a
    * relocation that cannot be done.
    */
-  load(options: LoadOptions = {}): this {
+  async load(options: LoadOptions = {}): Promise<this> {
     if (this.#loaded) throw new DetraceError(`${this.spec.name} is loaded already`);
     const loader = new Loader(this.spec, this.#parts, options, this.maps, this.programs);
     try {
-      loader.load();
+      await loader.load();
       this.#loaded = true;
       for (const map of this.spec.maps.values()) if (map.data) this.#share(map);
     } catch (error) {
@@ -230,6 +228,8 @@ function attachBySection(attach: string, program: Program, target: string): Link
 class Loader {
   #btfFd = -1;
   #kernelBtf: Btf | undefined;
+  #kernel!: () => Btf;
+  #modules!: () => Btf[];
   #relocator: CoreRelocator | undefined;
   #externs: Map<string, ExternValue> = new Map();
   readonly #poisons = new Map<string, readonly CorePoison[]>();
@@ -243,25 +243,28 @@ class Loader {
     private readonly programs: Map<string, Program>,
   ) {}
 
-  load(): void {
+  async load(): Promise<void> {
     const { spec } = this;
-    if (spec.btf && !spec.btf.littleEndian) {
+    if (spec.btfBytes?.[0] === 0xeb) {
       throw new DetraceError(`${spec.name} is compiled for big-endian machines`);
     }
     const wanted = [...spec.programs.values()].filter((p) => p.autoload);
-    const functions = this.#reachable(wanted);
+    const relocations = this.#reachable(wanted).flatMap((f) => f.coreRelocations);
+    if (relocations.length || spec.externs.size || wanted.some((p) => p.type === TRACING)) {
+      await this.#readKernelBtf();
+    }
     if (spec.externs.size) this.#resolveExterns();
-    if (spec.btfBytes) this.#loadBtf(spec.btfBytes);
+    if (spec.btfBytes) await this.#loadBtf(spec.btfBytes);
     for (const map of spec.maps.values()) this.#createMap(map);
-    const relocations = functions.flatMap((f) => f.coreRelocations);
     if (relocations.length) {
-      this.#relocator = new CoreRelocator(spec.btf!, {
+      const { CoreRelocator } = await import("./relocation.ts");
+      this.#relocator = new CoreRelocator(await this.#types(), {
         vmlinux: this.#kernel(),
-        modules: () => this.options.btf ? [] : loadModuleBtfs(this.#kernel()),
+        modules: () => this.options.btf ? [] : this.#modules(),
       });
       this.#relocator.prepare(relocations);
     }
-    for (const program of wanted) this.programs.set(program.name, this.#loadProgram(program));
+    for (const program of wanted) this.programs.set(program.name, await this.#loadProgram(program));
     this.#fillProgramArrays();
   }
 
@@ -269,11 +272,24 @@ class Loader {
     if (this.#btfFd >= 0) closeFd(this.#btfFd);
   }
 
-  #kernel(): Btf {
-    return this.#kernelBtf ??= loadKernelBtf(this.options.btf);
+  /** Makes ready for {@link #kernel}, which reads the kernel's BTF when it is first asked for. */
+  async #readKernelBtf(): Promise<void> {
+    const { loadKernelBtf, loadModuleBtfs } = await import("./relocation.ts");
+    this.#kernel = () => this.#kernelBtf ??= loadKernelBtf(this.options.btf);
+    this.#modules = () => loadModuleBtfs(this.#kernel());
   }
 
-  #loadBtf(bytes: Uint8Array<ArrayBuffer>): void {
+  /** The object's own types. */
+  async #types(): Promise<Btf> {
+    if (this.spec.btf) return this.spec.btf;
+    const { Btf } = await import("./relocation.ts");
+    return this.spec.btf = Btf.parse(this.spec.btfBytes!, {
+      name: `${this.spec.name}'s BTF`,
+      pointerSize: 8,
+    });
+  }
+
+  async #loadBtf(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     try {
       this.#btfFd = btfLoad(bytes);
     } catch (error) {
@@ -283,7 +299,7 @@ class Loader {
       }
       // An older kernel, which may not know all of it. Asked only now, since most take it as it is.
       if (!this.parts.sanitize) throw error;
-      this.#btfFd = btfLoad(this.parts.sanitize(this.spec.btf!));
+      this.#btfFd = btfLoad(this.parts.sanitize(await this.#types()));
     }
   }
 
@@ -488,7 +504,7 @@ class Loader {
     }
   }
 
-  #loadProgram(program: ProgramSpec): Program {
+  async #loadProgram(program: ProgramSpec): Promise<Program> {
     const { spec } = this;
     const { insns, at } = this.#link(program);
     const attr: ProgLoadAttr = {
@@ -512,27 +528,10 @@ class Loader {
         attr.lineInfo = lineInfo(at);
       }
     }
-    return loadProgram(attr, {
-      line: (insn) => this.#line(at, insn),
-      poisons: () => this.#reasons(at),
+    return await loadProgram(attr, async () => {
+      const types = this.spec.btfBytes && await this.#types();
+      return { line: (insn) => types && lineOf(types, at, insn), poisons: () => this.#reasons(at) };
     });
-  }
-
-  /** The source line of an instruction of a linked program. */
-  #line(
-    at: Map<FunctionSpec, number>,
-    insn: number,
-  ): { file: string; line: number; text: string } | undefined {
-    for (const [fn, start] of at) {
-      if (insn < start || insn >= start + fn.insns.length / 8) continue;
-      let i = fn.lines.length - 4;
-      while (i > 0 && start + fn.lines[i]! > insn) i -= 4;
-      return i < 0 ? undefined : {
-        file: this.spec.btf!.string(fn.lines[i + 1]!),
-        line: fn.lines[i + 3]! >>> 10,
-        text: this.spec.btf!.string(fn.lines[i + 2]!).trim(),
-      };
-    }
   }
 
   #reasons(at: Map<FunctionSpec, number>): Map<number, string> {
@@ -544,7 +543,7 @@ class Loader {
   }
 
   #attachBtfId(program: ProgramSpec): number {
-    const id = this.#kernel().find(`btf_trace_${program.target}`, BTF_KIND_TYPEDEF);
+    const id = this.#kernel().find(`btf_trace_${program.target}`, 8); // BTF_KIND_TYPEDEF
     if (id === undefined) {
       throw new DetraceError(
         `cannot load program ${program.name}: this kernel has no tracepoint ${program.target}`,
@@ -570,6 +569,24 @@ class Loader {
 
 function words(rows: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new Uint32Array(rows.flat()).buffer);
+}
+
+/** The source line of an instruction of a linked program. */
+function lineOf(
+  btf: Btf,
+  at: Map<FunctionSpec, number>,
+  insn: number,
+): { file: string; line: number; text: string } | undefined {
+  for (const [fn, start] of at) {
+    if (insn < start || insn >= start + fn.insns.length / 8) continue;
+    let i = fn.lines.length - 4;
+    while (i > 0 && start + fn.lines[i]! > insn) i -= 4;
+    return i < 0 ? undefined : {
+      file: btf.string(fn.lines[i + 1]!),
+      line: fn.lines[i + 3]! >>> 10,
+      text: btf.string(fn.lines[i + 2]!).trim(),
+    };
+  }
 }
 
 /** The line records of a linked program: those of its functions, with instructions counted from the program's start. */

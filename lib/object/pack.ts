@@ -5,7 +5,6 @@
  * @module
  */
 
-import { Btf } from "../btf/btf.ts";
 import { lz4Compress, lz4Decompress } from "./lz4.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
 
@@ -140,14 +139,11 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
   };
   const byName = <T extends { name: string }>(all: T[]) => new Map(all.map((one) => [one.name, one]));
   const btfBytes = packed.btf && at(packed.btf);
-  let btf: Btf | undefined;
   return {
     name: packed.name,
     license: packed.license,
     version: packed.version,
-    get btf() {
-      return btf ??= btfBytes && Btf.parse(btfBytes, { name: `${packed.name}'s BTF`, pointerSize: 8 });
-    },
+    btf: undefined,
     btfBytes,
     programs: byName(packed.programs.map(unpackFunction)),
     functions: byName(packed.functions.map(unpackFunction)),

@@ -133,8 +133,8 @@ export interface BpfObjectSpec {
   license: string;
   /** LINUX_VERSION_CODE that old kprobes need, 0 for none. */
   version: number;
-  /** Types, undefined if the object has none. */
-  readonly btf: Btf | undefined;
+  /** Types; undefined if the object has none, or nobody has parsed {@link btfBytes} yet. */
+  btf: Btf | undefined;
   /** Types as they are loaded: sizes and offsets of data sections filled in. */
   readonly btfBytes: Uint8Array<ArrayBuffer> | undefined;
   /** Programs by name. */

@@ -14,7 +14,7 @@ import {
 } from "../sys/bpf.ts";
 import { closeFd } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
-import { VerifierError, type VerifierErrorOptions } from "./verifier_error.ts";
+import type { VerifierErrorOptions } from "./verifier_error.ts";
 
 const LOG_START = 1 << 16;
 const LOG_LIMIT = 1 << 26;
@@ -85,14 +85,15 @@ export class Program implements Disposable {
  * Loads a program. The verifier writes its log only if the first, silent attempt fails: the log is what costs time.
  *
  * @param attr As for bpf(2); `log` and `logLevel` are set here.
- * @param explain What turns the log into an explanation: source lines, and the reasons of poisoned relocations.
+ * @param explain What turns the log into an explanation: source lines, and the reasons of poisoned relocations. Asked only
+ *   for a program that is refused.
  * @returns The program, owned by the caller.
  * @throws {VerifierError} If the kernel refuses it.
  */
-export function loadProgram(
+export async function loadProgram(
   attr: ProgLoadAttr,
-  explain: Pick<VerifierErrorOptions, "line" | "poisons"> = {},
-): Program {
+  explain?: () => Promise<Pick<VerifierErrorOptions, "line" | "poisons">>,
+): Promise<Program> {
   const name = attr.name ?? "";
   try {
     return new Program(progLoad(attr), name);
@@ -114,6 +115,7 @@ export function loadProgram(
         }
       }
     }
-    throw new VerifierError({ ...explain, program: name, errno: error.code, log });
+    const { VerifierError } = await import("./verifier_error.ts");
+    throw new VerifierError({ ...await explain?.(), program: name, errno: error.code, log });
   }
 }

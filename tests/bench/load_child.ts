@@ -40,7 +40,7 @@ step("`new Opensnoop()`: read the object");
 bpf.globals.targetPid = Deno.pid;
 const present = ["open", "openat", "openat2"].filter((call) => bpf.keepIfPresent(`enter_${call}`));
 step("look for tracepoints");
-bpf.load();
+await bpf.load();
 step("`load()`: BTF, maps, relocation, verifier");
 bpf.attach();
 for (const call of present) bpf.attachProgram("leave_any", `syscalls/sys_exit_${call}`);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DetraceError } from "detrace/lib/error.ts";
 import { openObject } from "detrace/lib/object/open.ts";
 import { readObject } from "detrace/lib/object/read.ts";
@@ -86,12 +86,12 @@ Deno.test("an object cut short anywhere is refused with one sentence, or is stil
   assertThrows(() => readObject(new TextEncoder().encode("#!/bin/sh\n".repeat(20)), "rooms"), DetraceError);
 });
 
-rootTest("programs run with their subprograms, globals, maps in maps and constants", () => {
+rootTest("programs run with their subprograms, globals, maps in maps and constants", async () => {
   const before = openFds();
   {
     using object = open();
     object.data(".rodata").setInt32(object.spec.globals.get("factor")!.offset, 10, true);
-    object.load(options);
+    await object.load(options);
     // chain(2) = 2 * 10 + 5, visible(3) = (3 + 1) * 10, constant.b = -2
     assertEquals(object.programs.get("sum")!.testRun().retval, 25 + 40 - 2);
     assertEquals(object.programs.get("sum")!.testRun().retval, 25 + 40 - 2);
@@ -112,33 +112,33 @@ rootTest("programs run with their subprograms, globals, maps in maps and constan
   assertEquals(openFds(), before);
 });
 
-rootTest("externs read as what the kernel has, weak ones as zero", () => {
+rootTest("externs read as what the kernel has, weak ones as zero", async () => {
   using object = open();
-  object.load(options);
+  await object.load(options);
   assertEquals(object.programs.get("version")!.testRun().retval, kernelVersion());
   assertEquals(object.programs.get("absent")!.testRun().retval, 0);
 });
 
-rootTest("a program array is filled with programs", () => {
+rootTest("a program array is filled with programs", async () => {
   using object = open();
-  object.load(options);
+  await object.load(options);
   assertEquals(object.programs.get("jump")!.testRun().retval, 42);
 });
 
-rootTest("read-only globals are frozen", () => {
+rootTest("read-only globals are frozen", async () => {
   using object = open();
-  object.load(options);
+  await object.load(options);
   assertThrows(
     () => object.maps.get(".rodata")!.set(word(0), object.maps.get(".rodata")!.get(word(0))!),
     DetraceError,
   );
 });
 
-rootTest("a refused program says why and where, and nothing is left", () => {
+rootTest("a refused program says why and where, and nothing is left", async () => {
   const before = openFds();
   const object = open();
   object.spec.programs.get("refused")!.autoload = true;
-  const error = assertThrows(() => object.load(options), VerifierError);
+  const error = await assertRejects(() => object.load(options), VerifierError);
   assertStringIncludes(error.message, "refused");
   assertStringIncludes(error.message, "invalid mem access 'map_value_or_null'");
   assertStringIncludes(error.message, "rooms.bpf.c:");
@@ -147,19 +147,19 @@ rootTest("a refused program says why and where, and nothing is left", () => {
   assertEquals(openFds(), before);
 });
 
-rootTest("a poisoned relocation that is reached says which field is missing", () => {
+rootTest("a poisoned relocation that is reached says which field is missing", async () => {
   using object = open();
   object.spec.programs.get("poisoned")!.autoload = true;
-  const error = assertThrows(() => object.load(options), VerifierError);
+  const error = await assertRejects(() => object.load(options), VerifierError);
   assertStringIncludes(error.message, "no_such_member");
 });
 
-rootTest("a failed attach detaches what was attached before", () => {
+rootTest("a failed attach detaches what was attached before", async () => {
   using object = open();
   const off = object.spec.programs.get("off")!;
   off.autoload = true;
   off.target = "no_such_tracepoint";
-  object.load(options);
+  await object.load(options);
   assertThrows(() => object.attach(), DetraceError, "this kernel has no raw tracepoint no_such_tracepoint");
   assertEquals(object.links.length, 0);
   using link = object.attachProgram("off", "sys_enter");
