@@ -102,10 +102,12 @@ await runTool(command, async (options, tool) => {
       const path = fullPath(event);
       table.cstring(path, 0, path.length);
     }
-    const callers = callersOf?.(event.pid, event.callers) ?? [];
-    if (callersOf && options.json) table.json(callers);
+    const callers = callersOf?.(event.pid, event.callers);
+    if (callers && options.json) table.json(callers);
     table.end();
-    if (!options.json) { for (const caller of callers) out.text(indent + printable(caller)).newline(); }
+    if (callers && !options.json) {
+      for (const caller of callers) out.text(indent + printable(caller)).newline();
+    }
   };
 
   let lost = 0n;

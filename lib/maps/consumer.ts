@@ -11,7 +11,7 @@
 import { Poller, sleep } from "../sys/poll.ts";
 
 // Milliseconds.
-const LONGEST_SLEEP = 5;
+const LONGEST_SLEEP = 10;
 const TIMER_LATE = 1.5;
 /** In what time the records are taken to have come that are there after a wait: nobody knows. */
 const AFTER_WAIT = 2;

@@ -150,7 +150,7 @@ export class RingBuffer implements Disposable {
 
   /**
    * Gives records to the callback as they come, until the signal or {@link dispose}. A record after a pause comes at once,
-   * one among many within about 5 ms.
+   * one among many within about 10 ms.
    *
    * @param callback As for {@link drain}.
    * @param options When to end, and what to do after every batch.
