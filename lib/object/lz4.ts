@@ -76,21 +76,19 @@ export function lz4Compress(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
 export function lz4Decompress(block: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   let from = 0, to = 0;
-  const extended = (n: number) => {
-    if (n === 15) {
-      let more;
-      do n += more = block[from++]!; while (more === 255);
-    }
-    return n;
-  };
-  // Byte by byte: most pieces are short, and this runs once, before anything is compiled.
+  // Byte by byte and in one piece: most matches are short, and this runs once, before anything of it is compiled.
   while (from < block.length) {
     const token = block[from++]!;
-    for (const end = to + extended(token >> 4); to < end;) bytes[to++] = block[from++]!;
+    let length = token >> 4, more = length === 15 ? 255 : 0;
+    while (more === 255) length += more = block[from++]!;
+    while (length-- > 0) bytes[to++] = block[from++]!;
     if (from >= block.length) break;
     let match = to - (block[from]! | block[from + 1]! << 8);
     from += 2;
-    for (const end = to + extended(token & 15) + 4; to < end;) bytes[to++] = bytes[match++]!;
+    length = token & 15;
+    more = length === 15 ? 255 : 0;
+    while (more === 255) length += more = block[from++]!;
+    for (length += 4; length > 0; length--) bytes[to++] = bytes[match++]!;
   }
   return bytes;
 }
