@@ -67,9 +67,13 @@ export function printType(btf: Btf, id: number): string {
     case BTF_KIND_VAR:
       return printer.declaration(btf.sizeOrType(id), btf.name(id), 0) + ";";
     case BTF_KIND_DATASEC:
-      return Array.from({ length: btf.vlen(id) }, (_, i) => printType(btf, btf.secinfo(id, i).type)).join(
-        "\n",
-      );
+      return Array.from({ length: btf.vlen(id) }, (_, i) => {
+        const { type } = btf.secinfo(id, i);
+        if (btf.kind(type) === BTF_KIND_DATASEC) {
+          throw new BtfError(`${btf.label}: section ${btf.name(id)} holds a section`);
+        }
+        return printType(btf, type);
+      }).join("\n");
     case BTF_KIND_DECL_TAG:
       return btf.kindFlag(id)
         ? `__attribute__((${btf.name(id)}))`

@@ -102,3 +102,9 @@ Deno.test("types that cannot be are refused, not printed for ever", () => {
     b.addTypedef("t", b.addPtr(type));
   }, "too entangled");
 });
+
+Deno.test("a section that lists a section, perhaps itself, is refused", () => {
+  const builder = new BtfBuilder();
+  const section = builder.addDatasec(".data", 8, [{ type: builder.nextId, offset: 0, size: 8 }]);
+  assertThrows(() => printType(Btf.parse(builder.build()), section), BtfError, "holds a section");
+});
