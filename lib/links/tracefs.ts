@@ -46,11 +46,12 @@ export function tracefs(): string {
     const mount = check(fsmount(FSMOUNT, context, 1, 0), "fsmount"); // open until the process ends
     return found = `/proc/self/fd/${mount}`;
   } catch (cause) {
+    // A user without rights sees the directory, and not whether anything is mounted there.
     throw new DetraceError(
-      "cannot find the kernel's tracepoints: tracefs is not mounted, and cannot be opened here",
+      "cannot read the kernel's tracepoints: tracefs is not mounted or not for this user to read",
       {
         cause,
-        hint: "run as root, or mount it: mount -t tracefs tracefs /sys/kernel/tracing",
+        hint: "run as root",
       },
     );
   } finally {

@@ -17,6 +17,7 @@ import { closeFd, type Mapping } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { possibleCpus } from "../sys/process.ts";
 import type { ExternValue } from "./externs.ts";
+import { MAP } from "./pack.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
 
 const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_FUNC = 4;
@@ -64,7 +65,9 @@ export class BpfObject implements Disposable {
   readonly #parts: LoaderParts;
   readonly #mappings: Mapping[] = [];
   readonly #views = new Map<string, DataView>();
+  #begun = false;
   #loaded = false;
+  #closed = false;
 
   /**
    * Wraps a spec. Nothing is asked of the kernel yet. `parts`: what the object needs of the loader beyond the common;
@@ -103,10 +106,12 @@ export class BpfObject implements Disposable {
    * relocation that cannot be done.
    */
   async load(options: LoadOptions = {}): Promise<this> {
-    if (this.#loaded) throw new DetraceError(`${this.spec.name} is loaded already`);
+    if (this.#begun) throw new DetraceError(`${this.spec.name} is loaded already`);
+    this.#begun = true;
     const loader = new Loader(this.spec, this.#parts, options, this.maps, this.programs);
     try {
       await loader.load();
+      if (this.#closed) throw new DetraceError(`${this.spec.name} was closed while it was loaded`);
       this.#loaded = true;
       for (const map of this.spec.maps.values()) if (map.data) this.#share(map);
     } catch (error) {
@@ -196,6 +201,7 @@ export class BpfObject implements Disposable {
 
   /** Detaches all links and closes programs and maps. */
   close(): void {
+    this.#closed = true;
     for (const link of this.links.splice(0)) link.close();
     this.#views.clear();
     for (const mapping of this.#mappings.splice(0)) mapping.close();
@@ -384,16 +390,13 @@ class Loader {
     this.#externs = values;
     if (!kconfig) return;
     this.spec.maps.set(".kconfig", {
+      ...MAP,
       name: ".kconfig",
       type: 2,
       keySize: 4,
       valueSize: kconfig.length,
       maxEntries: 1,
       flags: BPF_F_MMAPABLE | BPF_F_RDONLY_PROG,
-      keyTypeId: 0,
-      valueTypeId: 0,
-      pinByName: false,
-      numaNode: 0,
       extra: 0n,
       data: kconfig,
     });

@@ -26,9 +26,11 @@ interface Packed {
   externs: BpfObjectSpec["externs"] extends Map<string, infer T> ? T[] : never;
 }
 
-// What most programs and maps have, which the JSON leaves out.
+// What most programs have, which the JSON leaves out.
 const PROGRAM = { expectedAttachType: 0, flags: 0, attach: "", target: "", autoload: false, typeId: 0 };
-const MAP = {
+
+/** What most maps have, which the JSON leaves out. */
+export const MAP: Omit<MapSpec, "name" | "type" | "extra"> = {
   keySize: 0,
   valueSize: 0,
   maxEntries: 0,
@@ -80,7 +82,7 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     ) => [r.insn, r.kind, r.symbol, ...r.offset === undefined ? [] : [r.offset]]),
   });
   const packMap = (map: MapSpec): Record<string, unknown> => ({
-    ...unusual({ ...map }, MAP),
+    ...unusual({ ...map }, { ...MAP }),
     extra: map.extra ? String(map.extra) : undefined,
     ...map.inner && { inner: packMap(map.inner) },
     ...map.values && { values: [...map.values] },

@@ -21,6 +21,7 @@ import {
 import { type BtfExt, parseBtfExt } from "../btf/ext.ts";
 import { fixupDatasecs } from "../btf/fixup.ts";
 import { Elf, type ElfSection, type ElfSymbol } from "../elf/elf.ts";
+import { MAP } from "./pack.ts";
 import { parseSection } from "./sections.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, Reference } from "./spec.ts";
 
@@ -176,16 +177,9 @@ class Reader {
   #readMap(name: string, id: number, isInner: boolean): MapSpec {
     const btf = this.#btf!;
     const map: MapSpec = {
+      ...MAP,
       name,
       type: 0,
-      keySize: 0,
-      valueSize: 0,
-      maxEntries: 0,
-      flags: 0,
-      keyTypeId: 0,
-      valueTypeId: 0,
-      pinByName: false,
-      numaNode: 0,
       extra: 0n,
     };
     const size = (what: string, bytes: number, typed: number): number => {
@@ -272,16 +266,14 @@ class Reader {
       const data: Uint8Array<ArrayBuffer> = new Uint8Array(section.size);
       if (section.type === SHT_PROGBITS) data.set(this.#elf.data(section));
       this.spec.maps.set(section.name, {
+        ...MAP,
         name: section.name,
         type: BPF_MAP_TYPE_ARRAY,
         keySize: 4,
         valueSize: section.size,
         maxEntries: 1,
         flags: BPF_F_MMAPABLE | (readOnly ? BPF_F_RDONLY_PROG : 0),
-        keyTypeId: 0,
         valueTypeId: this.#btf?.find(section.name, BTF_KIND_DATASEC) ?? 0,
-        pinByName: false,
-        numaNode: 0,
         extra: 0n,
         data,
       });

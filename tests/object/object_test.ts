@@ -165,3 +165,17 @@ rootTest("a failed attach detaches what was attached before", async () => {
   using link = object.attachProgram("off", "sys_enter");
   assert(link.id! > 0);
 });
+
+rootTest("an object is loaded once, and one that is closed meanwhile leaves nothing", async () => {
+  const before = openFds();
+  {
+    using object = open();
+    const first = object.load(options);
+    await assertRejects(() => object.load(options), DetraceError, "is loaded already");
+    await first;
+  }
+  const object = open(), loading = object.load(options);
+  object.close();
+  await assertRejects(() => loading, DetraceError, "was closed while it was loaded");
+  assertEquals(openFds(), before);
+});
