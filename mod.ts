@@ -36,7 +36,8 @@ export { type Feature, type FeatureName, FEATURES, has } from "./lib/object/feat
 export { loadProgram, Program } from "./lib/programs/program.ts";
 export { VerifierError, type VerifierErrorOptions } from "./lib/programs/verifier_error.ts";
 export { Link } from "./lib/links/link.ts";
-export { attachLoaded, attachRawTracepoint, attachTracepoint, type HasFd } from "./lib/links/tracepoint.ts";
+export { attachLoaded } from "./lib/links/tracing.ts";
+export { attachRawTracepoint, attachTracepoint } from "./lib/links/tracepoint.ts";
 export { hasTracepoint } from "./lib/links/tracefs.ts";
 
 // Maps and buffers

@@ -1,6 +1,7 @@
 // Generated from bpf/opensnoop.bpf.c by `deno task bpf`: edit that, not this.
 import { type Events, RecordView, Skeleton } from "../lib/object/skeleton.ts";
 import type { BpfObject } from "../lib/object/object.ts";
+import { tracepoint } from "../lib/links/tracepoint.ts";
 
 /** `struct event`, read in place. */
 export class Event extends RecordView {
@@ -204,7 +205,7 @@ export class Opensnoop extends Skeleton<
 
   /** Reads the object that this file holds. */
   constructor() {
-    super(SPEC, OBJECT);
+    super(SPEC, OBJECT, { ways: { "tracepoint": tracepoint } });
   }
 }
 

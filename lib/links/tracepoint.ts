@@ -1,5 +1,5 @@
 /**
- * Tracepoints, raw tracepoints and BTF tracepoints.
+ * Tracepoints and raw tracepoints.
  *
  * @module
  */
@@ -8,16 +8,10 @@ import { DetraceError } from "../error.ts";
 import { rawTracepointOpen } from "../sys/bpf.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { perfEventOpen } from "../sys/perf_event.ts";
-import { attachPerfEvent, Link } from "./link.ts";
-import { tracepointId } from "./tracefs.ts";
+import { attachPerfEvent, type AttachWay, type HasFd, Link } from "./link.ts";
+import { hasTracepoint, tracepointId } from "./tracefs.ts";
 
 const PERF_TYPE_TRACEPOINT = 2;
-
-/** What can be attached: anything with a program's descriptor. */
-export interface HasFd {
-  /** File descriptor of a loaded program. */
-  readonly fd: number;
-}
 
 /**
  * Attaches to a tracepoint (Linux 4.7; with a bpf link 5.15, before that by the event's ioctl).
@@ -27,11 +21,15 @@ export interface HasFd {
  * @param options `cookie` for `bpf_get_attach_cookie()` (5.15).
  * @throws {DetraceError} If there is no such tracepoint; {@link SyscallError} if the kernel refuses.
  */
-export function attachTracepoint(program: HasFd, name: string, options: { cookie?: bigint } = {}): Link {
+export function attachTracepoint(
+  program: HasFd,
+  name: string,
+  options: { cookie?: bigint | undefined } = {},
+): Link {
   const id = tracepointId(name);
   // The event counts one processor, but a program at a tracepoint runs on all.
   const event = perfEventOpen({ type: PERF_TYPE_TRACEPOINT, config: BigInt(id), samplePeriod: 1n }, -1, 0);
-  return attachPerfEvent(event, program.fd, options.cookie);
+  return attachPerfEvent(event, program.fd, options);
 }
 
 /**
@@ -39,11 +37,16 @@ export function attachTracepoint(program: HasFd, name: string, options: { cookie
  *
  * @param program A BPF_PROG_TYPE_RAW_TRACEPOINT program.
  * @param name The event's name alone, `sched_switch`.
+ * @param options `cookie` for `bpf_get_attach_cookie()` (6.10).
  * @throws {DetraceError} If there is no such tracepoint; {@link SyscallError} if the kernel refuses.
  */
-export function attachRawTracepoint(program: HasFd, name: string): Link {
+export function attachRawTracepoint(
+  program: HasFd,
+  name: string,
+  options: { cookie?: bigint | undefined } = {},
+): Link {
   try {
-    return new Link("link", [rawTracepointOpen(program.fd, name)]);
+    return new Link("link", [rawTracepointOpen(program.fd, name, options.cookie)]);
   } catch (error) {
     if (error instanceof SyscallError && error.code === "ENOENT") {
       throw new DetraceError(`this kernel has no raw tracepoint ${name}`, { cause: error });
@@ -52,12 +55,13 @@ export function attachRawTracepoint(program: HasFd, name: string): Link {
   }
 }
 
-/**
- * Attaches a program whose target was fixed when it was loaded: `tp_btf` (Linux 5.5).
- *
- * @param program A BPF_PROG_TYPE_TRACING program.
- * @throws {SyscallError}
- */
-export function attachLoaded(program: HasFd): Link {
-  return new Link("link", [rawTracepointOpen(program.fd)]);
-}
+/** `SEC("tracepoint/CATEGORY/NAME")`. */
+export const tracepoint: AttachWay = {
+  attach: (program, { target, cookie }) => attachTracepoint(program, target, { cookie }),
+  present: ({ target }) => hasTracepoint(target),
+};
+
+/** `SEC("raw_tp/NAME")`. */
+export const rawTracepoint: AttachWay = {
+  attach: (program, { target, cookie }) => attachRawTracepoint(program, target, { cookie }),
+};

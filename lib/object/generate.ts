@@ -20,7 +20,9 @@ import {
 import { DetraceError } from "../error.ts";
 import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
 import { packSpec } from "./pack.ts";
+import { TARGETED } from "./object.ts";
 import { readObject } from "./read.ts";
+import { WAY_FILES } from "./ways.ts";
 
 const INT_SIGNED = 1, INT_CHAR = 2, INT_BOOL = 4;
 
@@ -236,11 +238,28 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
     : ids.some((kind) => kind >= BTF_KIND_FLOAT)
     ? ["sanitize"]
     : [];
+  const programs = [...spec.programs.values()];
+  const ways = [...new Set(programs.map((p) => p.attach))].filter((way) => WAY_FILES[way]);
+  const files = new Map<string, Set<string>>();
+  for (const [file, export_] of ways.map((way) => WAY_FILES[way]!)) {
+    files.set(file, (files.get(file) ?? new Set()).add(export_));
+  }
+  const imports = [...files].map(([file, exports]) =>
+    `import { ${[...exports].join(", ")} } from "../lib/links/${file}.ts";\n`
+  );
+  if (parts.length) imports.push(`import { ${parts.join(", ")} } from "../lib/object/parts.ts";\n`);
+  if (programs.some((p) => TARGETED.has(p.type))) {
+    imports.push(`import { target } from "../lib/object/target.ts";\n`);
+    parts.push("target");
+  }
+  if (ways.length) {
+    parts.push(`ways: { ${ways.map((way) => `${JSON.stringify(way)}: ${WAY_FILES[way]![1]}`).join(", ")} }`);
+  }
   const packed = packSpec(spec);
   return `// Generated from bpf/${name}.bpf.c by \`deno task bpf\`: edit that, not this.
 import { ${rings.length ? "type Events, RecordView, " : ""}Skeleton } from "../lib/object/skeleton.ts";
 import type { BpfObject } from "../lib/object/object.ts";
-${parts.length ? `import { ${parts.join(", ")} } from "../lib/object/parts.ts";\n` : ""}
+${imports.join("")}
 ${records.join("\n")}
 /** The global variables of \`${name}\`. Constants (\`.rodata\`) are set before loading. */
 export class ${object}Globals {

@@ -7,9 +7,8 @@
 import type { Btf } from "../btf/btf.ts";
 import type { CorePoison, CoreRelocator } from "../core/core.ts";
 import { DetraceError } from "../error.ts";
-import type { Link } from "../links/link.ts";
-import { fieldOffset, hasTracepoint } from "../links/tracefs.ts";
-import { attachLoaded, attachRawTracepoint, attachTracepoint } from "../links/tracepoint.ts";
+import type { AttachRequest, AttachWay, Link } from "../links/link.ts";
+import { fieldOffset } from "../links/tracefs.ts";
 import { BpfMap } from "../maps/map.ts";
 import { loadProgram, Program } from "../programs/program.ts";
 import { btfLoad, mapCreate, type MapCreateAttr, type ProgLoadAttr } from "../sys/bpf.ts";
@@ -27,7 +26,9 @@ const BPF_MAP_TYPE_HASH_OF_MAPS = 13, BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4, BPF_MAP
 const BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
 // Types whose keys and values are not described to the kernel by BTF (they hold descriptors or nothing).
 const WITHOUT_BTF = new Set([3, 4, 7, 8, 12, 13, 15, 16, 17, 18, 27, 31]);
-const TRACING = 26;
+
+/** BPF_PROG_TYPE_* that are loaded for something: TRACING, STRUCT_OPS, EXT, LSM. */
+export const TARGETED: ReadonlySet<number> = new Set([26, 27, 28, 29]);
 
 /** How an object is loaded. */
 export interface LoadOptions {
@@ -47,6 +48,32 @@ export interface LoaderParts {
   ) => { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined };
   /** Makes BTF fit for a kernel that did not take it. */
   sanitize?: (btf: Btf) => Uint8Array<ArrayBuffer>;
+  /** Ways to attach, by their names in {@link ProgramSpec.attach}. */
+  ways?: Readonly<Record<string, AttachWay>>;
+  /** Finds what a program is loaded for where that is fixed at loading: fentry, LSM, iterators and so on. */
+  target?: (program: ProgramSpec, types: KernelTypes) => LoadTarget;
+}
+
+/** The kernel's types, read when they are first asked for. */
+export interface KernelTypes {
+  /** Of the kernel itself. */
+  readonly kernel: () => Btf;
+  /** Of its modules. */
+  readonly modules: () => Btf[];
+}
+
+/** What a program is loaded for: the part of `bpf_attr` that says it. */
+export type LoadTarget = Pick<ProgLoadAttr, "attachBtfId" | "attachProgFd" | "attachBtfObjFd"> & {
+  /** Closes `attachBtfObjFd` when the program is loaded. */
+  readonly close?: () => void;
+};
+
+/** How a program is attached, beyond what its section says. */
+export interface AttachOptions {
+  /** What `bpf_get_attach_cookie()` gives (5.15 or later, see the way). */
+  cookie?: bigint | undefined;
+  /** Only in this process, for the ways that can. */
+  pid?: number | undefined;
 }
 
 /**
@@ -136,14 +163,30 @@ export class BpfObject implements Disposable {
   /**
    * Keeps a program only if the kernel has what it attaches to; else it will not be loaded. Called before {@link load}.
    *
-   * @param name A program with a tracepoint as its target.
+   * @param name A program whose way of attaching can tell.
    * @returns Whether the kernel has it.
    * @throws {DetraceError} If that cannot be known.
    */
   keepIfPresent(name: string): boolean {
-    const program = this.spec.programs.get(name);
-    if (!program) throw new DetraceError(`${this.spec.name} has no program ${name}`);
-    return program.autoload = hasTracepoint(program.target);
+    const spec = this.spec.programs.get(name);
+    if (!spec) throw new DetraceError(`${this.spec.name} has no program ${name}`);
+    const { present } = this.#way(spec);
+    if (!present) throw new DetraceError(`whether the target of program ${name} is there cannot be known`);
+    return spec.autoload = present(this.#request(spec));
+  }
+
+  #way(spec: ProgramSpec): AttachWay {
+    const way = this.#parts.ways?.[spec.attach];
+    if (way) return way;
+    throw new DetraceError(
+      spec.attach
+        ? `${this.spec.name} is opened without what attaches ${spec.attach} programs`
+        : `program ${spec.name} is of a kind that does not attach by itself`,
+    );
+  }
+
+  #request(spec: ProgramSpec, target = spec.target, options: AttachOptions = {}): AttachRequest {
+    return { way: spec.attach, target, attachType: spec.expectedAttachType, maps: this.maps, ...options };
   }
 
   /**
@@ -166,7 +209,8 @@ export class BpfObject implements Disposable {
     const before = this.links.length;
     try {
       for (const spec of this.spec.programs.values()) {
-        if (this.programs.has(spec.name) && spec.attach && spec.target) this.attachProgram(spec.name);
+        if (!this.programs.has(spec.name) || !spec.attach) continue;
+        if (spec.target || this.#way(spec).targetless) this.attachProgram(spec.name);
       }
     } catch (error) {
       for (const link of this.links.splice(before)) link.close();
@@ -180,14 +224,18 @@ export class BpfObject implements Disposable {
    *
    * @param name The program.
    * @param target Where to, if not where its section says: `syscalls/sys_exit_openat`.
+   * @param options How, beyond what its section says.
    * @returns The link, which the object closes with the rest.
    * @throws {DetraceError}
    */
-  attachProgram(name: string, target?: string): Link {
+  attachProgram(name: string, target?: string, options?: AttachOptions): Link {
     const program = this.programs.get(name), spec = this.spec.programs.get(name);
     if (!program || !spec) throw new DetraceError(`${this.spec.name}: program ${name} is not loaded`);
+    const way = this.#way(spec);
     try {
-      const link = attachBySection(spec.attach, program, target ?? spec.target);
+      const request = this.#request(spec, target, options);
+      if (!request.target && !way.targetless) throw new DetraceError("its section does not say where to");
+      const link = way.attach(program, request);
       this.links.push(link);
       return link;
     } catch (cause) {
@@ -217,19 +265,6 @@ export class BpfObject implements Disposable {
   }
 }
 
-function attachBySection(attach: string, program: Program, target: string): Link {
-  if (target === "" && attach !== "tp_btf") throw new DetraceError(`its section does not say where to`);
-  switch (attach) {
-    case "tracepoint":
-      return attachTracepoint(program, target);
-    case "raw_tp":
-      return attachRawTracepoint(program, target);
-    case "tp_btf":
-      return attachLoaded(program);
-  }
-  throw new DetraceError("programs of its kind do not attach by themselves");
-}
-
 /** One loading: what it opens beyond maps and programs is closed with it. */
 class Loader {
   #btfFd = -1;
@@ -256,7 +291,7 @@ class Loader {
     }
     const wanted = [...spec.programs.values()].filter((p) => p.autoload);
     const relocations = this.#reachable(wanted).flatMap((f) => f.coreRelocations);
-    if (relocations.length || spec.externs.size || wanted.some((p) => p.type === TRACING)) {
+    if (relocations.length || spec.externs.size || wanted.some((p) => TARGETED.has(p.type))) {
       await this.#readKernelBtf();
     }
     if (spec.externs.size) this.#resolveExterns();
@@ -519,7 +554,8 @@ class Loader {
       expectedAttachType: program.expectedAttachType,
       kernelVersion: spec.version,
     };
-    if (program.type === TRACING) attr.attachBtfId = this.#attachBtfId(program);
+    const target = TARGETED.has(program.type) ? this.#target(program) : undefined;
+    Object.assign(attr, target);
     if (this.#btfFd >= 0) {
       // struct bpf_func_info and struct bpf_line_info: instruction offsets count from the program's start.
       const fns = [...at].filter(([fn]) => fn.typeId);
@@ -531,10 +567,29 @@ class Loader {
         attr.lineInfo = lineInfo(at);
       }
     }
-    return await loadProgram(attr, async () => {
-      const types = this.spec.btfBytes && await this.#types();
-      return { line: (insn) => types && lineOf(types, at, insn), poisons: () => this.#reasons(at) };
-    });
+    try {
+      return await loadProgram(attr, async () => {
+        const types = this.spec.btfBytes && await this.#types();
+        return { line: (insn) => types && lineOf(types, at, insn), poisons: () => this.#reasons(at) };
+      });
+    } finally {
+      target?.close?.();
+    }
+  }
+
+  #target(program: ProgramSpec): LoadTarget {
+    if (!this.parts.target) {
+      throw new DetraceError(`${this.spec.name} is opened without what finds the targets of its programs`);
+    }
+    try {
+      return this.parts.target(program, { kernel: this.#kernel, modules: this.#modules });
+    } catch (cause) {
+      if (!(cause instanceof DetraceError)) throw cause;
+      throw new DetraceError(`cannot load program ${program.name}: ${cause.message}`, {
+        cause,
+        ...(cause.hint === undefined ? {} : { hint: cause.hint }),
+      });
+    }
   }
 
   #reasons(at: Map<FunctionSpec, number>): Map<number, string> {
@@ -543,16 +598,6 @@ class Loader {
       for (const poison of this.#poisons.get(fn.name) ?? []) reasons.set(start + poison.insn, poison.reason);
     }
     return reasons;
-  }
-
-  #attachBtfId(program: ProgramSpec): number {
-    const id = this.#kernel().find(`btf_trace_${program.target}`, 8); // BTF_KIND_TYPEDEF
-    if (id === undefined) {
-      throw new DetraceError(
-        `cannot load program ${program.name}: this kernel has no tracepoint ${program.target}`,
-      );
-    }
-    return id;
   }
 
   #fillProgramArrays(): void {

@@ -12,7 +12,7 @@ import { kernelVersion } from "../sys/process.ts";
 import { type ExternValue, resolveExterns } from "./externs.ts";
 import { has } from "./features.ts";
 import { readKernelConfig } from "./kernel_config.ts";
-import type { LoaderParts, LoadOptions } from "./object.ts";
+import type { LoadOptions } from "./object.ts";
 import type { BpfObjectSpec } from "./spec.ts";
 
 /** Values of externs, from the running kernel. */
@@ -48,6 +48,3 @@ export function sanitize(btf: Btf): Uint8Array<ArrayBuffer> {
     qmarkDatasec: false,
   });
 }
-
-/** All parts. */
-export const ALL_PARTS: LoaderParts = { externs, sanitize };

@@ -4,21 +4,117 @@
  * @module
  */
 
-// name: BPF_PROG_TYPE_*, BPF_TRACE_* and the like, BPF_F_* (include/uapi/linux/bpf.h), the name that it attaches by.
-// Names as in libbpf's documentation of program types and ELF sections.
-const SECTIONS: Record<
-  string,
-  readonly [type: number, attachType?: number, flags?: number, attach?: string]
-> = {
+/** BPF_PROG_TYPE_*, BPF_TRACE_* and the like, BPF_F_* to load with, the way that it attaches if not the section's first word. */
+type Row = readonly [type: number, attachType?: number, flags?: number, attach?: string];
+
+const SLEEPABLE = 1 << 4, XDP_HAS_FRAGS = 1 << 5;
+const KPROBE = 2, TRACING = 26, LSM = 29;
+
+// Numbers: include/uapi/linux/bpf.h. Names: libbpf's documentation, "Program Types and ELF Sections".
+const SECTIONS: Readonly<Record<string, Row>> = {
+  "socket": [1, 0, 0, "socket"],
+  "kprobe": [KPROBE],
+  "kretprobe": [KPROBE],
+  "ksyscall": [KPROBE],
+  "kretsyscall": [KPROBE],
+  "kprobe.multi": [KPROBE, 42],
+  "kretprobe.multi": [KPROBE, 42],
+  "kprobe.session": [KPROBE, 56],
+  "uprobe": [KPROBE],
+  "uprobe.s": [KPROBE, 0, SLEEPABLE, "uprobe"],
+  "uretprobe": [KPROBE],
+  "uretprobe.s": [KPROBE, 0, SLEEPABLE, "uretprobe"],
+  "uprobe.multi": [KPROBE, 48],
+  "uprobe.multi.s": [KPROBE, 48, SLEEPABLE, "uprobe.multi"],
+  "uretprobe.multi": [KPROBE, 48],
+  "uretprobe.multi.s": [KPROBE, 48, SLEEPABLE, "uretprobe.multi"],
+  "uprobe.session": [KPROBE, 57],
+  "uprobe.session.s": [KPROBE, 57, SLEEPABLE, "uprobe.session"],
+  "usdt": [KPROBE],
+  "usdt.s": [KPROBE, 0, SLEEPABLE, "usdt"],
   "tracepoint": [5],
   "tp": [5, 0, 0, "tracepoint"],
   "raw_tracepoint": [17, 0, 0, "raw_tp"],
   "raw_tp": [17],
   "raw_tracepoint.w": [24, 0, 0, "raw_tp"],
   "raw_tp.w": [24, 0, 0, "raw_tp"],
-  "tp_btf": [26, 23],
-  "socket": [1, 0, 0, ""],
-  "syscall": [31, 0, 16, ""],
+  "tp_btf": [TRACING, 23],
+  "fentry": [TRACING, 24],
+  "fentry.s": [TRACING, 24, SLEEPABLE, "fentry"],
+  "fexit": [TRACING, 25],
+  "fexit.s": [TRACING, 25, SLEEPABLE, "fexit"],
+  "fmod_ret": [TRACING, 26],
+  "fmod_ret.s": [TRACING, 26, SLEEPABLE, "fmod_ret"],
+  "iter": [TRACING, 28],
+  "iter.s": [TRACING, 28, SLEEPABLE, "iter"],
+  "freplace": [28],
+  "lsm": [LSM, 27],
+  "lsm.s": [LSM, 27, SLEEPABLE, "lsm"],
+  "lsm_cgroup": [LSM, 43, 0, "cgroup"],
+  "perf_event": [7],
+  "syscall": [31, 0, SLEEPABLE, ""],
+  "struct_ops": [27, 0, 0, ""],
+  "struct_ops.s": [27, 0, SLEEPABLE, ""],
+  "xdp": [6, 37],
+  "xdp.frags": [6, 37, XDP_HAS_FRAGS, "xdp"],
+  "xdp/devmap": [6, 33, 0, ""],
+  "xdp.frags/devmap": [6, 33, XDP_HAS_FRAGS, ""],
+  "xdp/cpumap": [6, 35, 0, ""],
+  "xdp.frags/cpumap": [6, 35, XDP_HAS_FRAGS, ""],
+  "tc": [3, 0, 0, "tc"],
+  "classifier": [3, 0, 0, "tc"],
+  "action": [4, 0, 0, ""],
+  "tc/ingress": [3, 46, 0, "tcx"],
+  "tc/egress": [3, 47, 0, "tcx"],
+  "tcx/ingress": [3, 46, 0, "tcx"],
+  "tcx/egress": [3, 47, 0, "tcx"],
+  "netkit/primary": [3, 54, 0, "netkit"],
+  "netkit/peer": [3, 55, 0, "netkit"],
+  "netfilter": [32, 45],
+  "sk_lookup": [30, 36],
+  "flow_dissector": [22, 17],
+  "sk_reuseport": [21, 39, 0, ""],
+  "sk_reuseport/migrate": [21, 40, 0, ""],
+  "sk_skb": [14, 0, 0, ""],
+  "sk_skb/stream_parser": [14, 4, 0, ""],
+  "sk_skb/stream_verdict": [14, 5, 0, ""],
+  "sk_skb/verdict": [14, 38, 0, ""],
+  "sk_msg": [16, 7, 0, ""],
+  "lwt_in": [10, 0, 0, ""],
+  "lwt_out": [11, 0, 0, ""],
+  "lwt_xmit": [12, 0, 0, ""],
+  "lwt_seg6local": [19, 0, 0, ""],
+  "lirc_mode2": [20, 16, 0, ""],
+  "sockops": [13, 3, 0, "cgroup"],
+  "cgroup/skb": [8, 0, 0, ""],
+  "cgroup_skb/ingress": [8, 0, 0, "cgroup"],
+  "cgroup_skb/egress": [8, 1, 0, "cgroup"],
+  "cgroup/sock": [9, 2, 0, "cgroup"],
+  "cgroup/sock_create": [9, 2, 0, "cgroup"],
+  "cgroup/sock_release": [9, 34, 0, "cgroup"],
+  "cgroup/post_bind4": [9, 12, 0, "cgroup"],
+  "cgroup/post_bind6": [9, 13, 0, "cgroup"],
+  "cgroup/bind4": [18, 8, 0, "cgroup"],
+  "cgroup/bind6": [18, 9, 0, "cgroup"],
+  "cgroup/connect4": [18, 10, 0, "cgroup"],
+  "cgroup/connect6": [18, 11, 0, "cgroup"],
+  "cgroup/connect_unix": [18, 49, 0, "cgroup"],
+  "cgroup/sendmsg4": [18, 14, 0, "cgroup"],
+  "cgroup/sendmsg6": [18, 15, 0, "cgroup"],
+  "cgroup/sendmsg_unix": [18, 50, 0, "cgroup"],
+  "cgroup/recvmsg4": [18, 19, 0, "cgroup"],
+  "cgroup/recvmsg6": [18, 20, 0, "cgroup"],
+  "cgroup/recvmsg_unix": [18, 51, 0, "cgroup"],
+  "cgroup/getpeername4": [18, 29, 0, "cgroup"],
+  "cgroup/getpeername6": [18, 30, 0, "cgroup"],
+  "cgroup/getpeername_unix": [18, 52, 0, "cgroup"],
+  "cgroup/getsockname4": [18, 31, 0, "cgroup"],
+  "cgroup/getsockname6": [18, 32, 0, "cgroup"],
+  "cgroup/getsockname_unix": [18, 53, 0, "cgroup"],
+  "cgroup/sysctl": [23, 18, 0, "cgroup"],
+  "cgroup/getsockopt": [25, 21, 0, "cgroup"],
+  "cgroup/setsockopt": [25, 22, 0, "cgroup"],
+  "cgroup/dev": [15, 6, 0, "cgroup"],
 };
 
 /** What a section's name says. */
@@ -50,13 +146,16 @@ export interface Section {
  *
  * assertEquals(parseSection("tp/sched/sched_switch")?.target, "sched/sched_switch");
  * assertEquals(parseSection("tp/sched/sched_switch")?.attach, "tracepoint");
+ * assertEquals(parseSection("cgroup_skb/egress")?.expectedAttachType, 1);
  * ```
  */
 export function parseSection(name: string): Section | undefined {
   const autoload = !name.startsWith("?");
-  const [, word, target = ""] = /^\??([^/]*)(?:\/(.*))?$/.exec(name) ?? [];
-  const row = word === undefined || !Object.hasOwn(SECTIONS, word) ? undefined : SECTIONS[word];
-  if (!row) return undefined;
-  const [type, expectedAttachType = 0, flags = 0, attach = word!] = row;
-  return { type, expectedAttachType, flags, attach, target, autoload };
+  const [first = "", second, ...others] = name.slice(autoload ? 0 : 1).split("/");
+  // The longest known name; what stands behind it is the target.
+  const both = `${first}/${second}`;
+  const [word, rest] = Object.hasOwn(SECTIONS, both) ? [both, others] : [first, [second ?? "", ...others]];
+  if (!Object.hasOwn(SECTIONS, word)) return undefined;
+  const [type, expectedAttachType = 0, flags = 0, attach = word] = SECTIONS[word]!;
+  return { type, expectedAttachType, flags, attach, target: rest.join("/"), autoload };
 }

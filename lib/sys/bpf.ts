@@ -361,7 +361,7 @@ export function rawTracepointOpen(progFd: number, tracepoint?: string, cookie?: 
   return call(17, cookie ? 24 : 16, tracepoint);
 }
 
-/** `bpf_attr.link_create`, as far as all kinds share it; the rest is given as bytes from offset 16 on. */
+/** `bpf_attr.link_create`, as far as all kinds of link share it. */
 export interface LinkCreateAttr {
   /** Program, or map for struct_ops. */
   progFd: number;
@@ -371,14 +371,21 @@ export interface LinkCreateAttr {
   attachType: number;
   /** BPF_F_*. */
   flags?: number;
-  /** A cookie for perf events (5.15). */
-  cookie?: bigint;
+  /** A cookie for a perf event (5.15). */
+  cookie?: bigint | undefined;
 }
 
-/** BPF_LINK_CREATE (5.7; perf events 5.15). @returns The link's file descriptor. */
-export function linkCreate(a: LinkCreateAttr): number {
+/**
+ * BPF_LINK_CREATE (5.7; perf events 5.15).
+ *
+ * @param a What all kinds share.
+ * @param more What its kind has of its own: see link_options.ts.
+ * @returns The link's file descriptor.
+ */
+export function linkCreate(a: LinkCreateAttr, more?: Buffer): number {
   u32(0, a.progFd), u32(4, a.targetFd), u32(8, a.attachType), u32(12, a.flags), u64(16, a.cookie);
-  return call(28, 48);
+  if (more) attr.set(more, 16);
+  return call(28, more ? 64 : 48);
 }
 
 /** BPF_LINK_UPDATE: another program on the same link. */
