@@ -95,17 +95,17 @@ export function buildSpec(source: SpecSource): BpfObjectSpec {
     spec.externs.set(key, { ...extern, name: key });
   }
   for (const [key, { code, typeId = 0 }] of Object.entries(source.functions ?? {})) {
-    spec.functions.set(key, functionSpec(key, ".text", code, typeId));
+    spec.functions.set(key, functionSpec(key, code, typeId));
   }
   for (const [key, { section, code, typeId = 0 }] of Object.entries(source.programs)) {
     const parsed = parseSection(section);
     if (!parsed) throw new DetraceError(`program ${key}: the loader knows no section "${section}"`);
-    spec.programs.set(key, { ...functionSpec(key, section, code, typeId), ...parsed });
+    spec.programs.set(key, { ...functionSpec(key, code, typeId), ...parsed });
   }
   return spec;
 }
 
-function functionSpec(name: string, section: string, code: Code, typeId: number): FunctionSpec {
+function functionSpec(name: string, code: Code, typeId: number): FunctionSpec {
   const { insns, references } = "build" in code ? code.build() : code;
-  return { name, section, insns, references, coreRelocations: [], typeId, lines: new Uint32Array() };
+  return { name, insns, references, coreRelocations: [], typeId, lines: new Uint32Array() };
 }

@@ -252,6 +252,10 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
     imports.push(`import { target } from "../lib/object/target.ts";\n`);
     parts.push("target");
   }
+  if ([...spec.maps.values()].some((map) => map.pinByName)) {
+    imports.push(`import { pinning } from "../lib/object/pinning.ts";\n`);
+    parts.push("pinning");
+  }
   if (ways.length) {
     parts.push(`ways: { ${ways.map((way) => `${JSON.stringify(way)}: ${WAY_FILES[way]![1]}`).join(", ")} }`);
   }

@@ -36,6 +36,8 @@ export interface LoadOptions {
   btf?: string | undefined;
   /** Text of a kernel configuration for `.kconfig` externs, instead of the running kernel's. */
   kconfig?: string | undefined;
+  /** Directory of a bpf file system for maps that are pinned by name, `/sys/fs/bpf` if not given. */
+  pinRoot?: string | undefined;
 }
 
 /** What only some objects need, kept apart so that a tool does not carry it for nothing. See parts.ts. */
@@ -48,6 +50,11 @@ export interface LoaderParts {
   ) => { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined };
   /** Makes BTF fit for a kernel that did not take it. */
   sanitize?: (btf: Btf) => Uint8Array<ArrayBuffer>;
+  /** Finds and makes pinned maps. */
+  pinning?: {
+    readonly find: (map: MapSpec, options: LoadOptions) => BpfMap | undefined;
+    readonly pin: (map: MapSpec, made: BpfMap, options: LoadOptions) => () => void;
+  };
   /** Ways to attach, by their names in {@link ProgramSpec.attach}. */
   ways?: Readonly<Record<string, AttachWay>>;
   /** Finds what a program is loaded for where that is fixed at loading: fentry, LSM, iterators and so on. */
@@ -142,6 +149,7 @@ export class BpfObject implements Disposable {
       this.#loaded = true;
       for (const map of this.spec.maps.values()) if (map.data) this.#share(map);
     } catch (error) {
+      loader.undo();
       this.close();
       throw error;
     } finally {
@@ -275,6 +283,7 @@ class Loader {
   #externs: Map<string, ExternValue> = new Map();
   readonly #poisons = new Map<string, readonly CorePoison[]>();
   readonly #relocated = new Map<string, Uint8Array<ArrayBuffer>>();
+  readonly #undo: (() => void)[] = [];
 
   constructor(
     private readonly spec: BpfObjectSpec,
@@ -313,6 +322,11 @@ class Loader {
     if (this.#btfFd >= 0) closeFd(this.#btfFd);
   }
 
+  /** Takes back what others would see of a loading that failed. */
+  undo(): void {
+    for (const undo of this.#undo) undo();
+  }
+
   /** Makes ready for {@link #kernel}, which reads the kernel's BTF when it is first asked for. */
   async #readKernelBtf(): Promise<void> {
     const { loadKernelBtf, loadModuleBtfs } = await import("./relocation.ts");
@@ -349,11 +363,15 @@ class Loader {
     let inner: BpfMap | undefined;
     try {
       if (map.inner) inner = new BpfMap(this.#createMapFd(map.inner, -1), infoOf(map.inner));
-      const created = new BpfMap(this.#createMapFd(map, inner?.fd ?? -1), infoOf(map));
+      const found = this.#findMap(map);
+      const created = found ?? new BpfMap(this.#createMapFd(map, inner?.fd ?? -1), infoOf(map));
       this.maps.set(map.name, created);
-      if (map.data) {
-        created.set(new Uint8Array(4), map.data);
-        if (map.flags & BPF_F_RDONLY_PROG) created.freeze();
+      if (!found) {
+        if (map.data) {
+          created.set(new Uint8Array(4), map.data);
+          if (map.flags & BPF_F_RDONLY_PROG) created.freeze();
+        }
+        if (isPinned(map)) this.#undo.push(this.parts.pinning!.pin(map, created, this.options));
       }
       if (map.inner) {
         for (const [slot, name] of map.values ?? []) {
@@ -368,6 +386,14 @@ class Loader {
     } finally {
       inner?.close();
     }
+  }
+
+  /** A map that is there already. */
+  #findMap(map: MapSpec): BpfMap | undefined {
+    if (map.reuse) return BpfMap.fromId(map.reuse.id);
+    if (!isPinned(map)) return undefined;
+    if (!this.parts.pinning) throw new DetraceError(`${this.spec.name} is opened without what pins maps`);
+    return this.parts.pinning.find(map, this.options);
   }
 
   #createMapFd(map: MapSpec, innerMapFd: number): number {
@@ -648,6 +674,10 @@ function lineInfo(at: Map<FunctionSpec, number>): Uint8Array<ArrayBuffer> {
     for (const end = to + fn.lines.length; to < end; to += 4) all[to]! += start;
   }
   return new Uint8Array(all.buffer);
+}
+
+function isPinned(map: MapSpec): boolean {
+  return map.pinByName || map.pinPath !== undefined;
 }
 
 function infoOf(

@@ -6,12 +6,13 @@
 
 import { BpfObject, type LoaderParts } from "./object.ts";
 import { externs, sanitize } from "./parts.ts";
+import { pinning } from "./pinning.ts";
 import { readObject } from "./read.ts";
 import { target } from "./target.ts";
 import { WAYS } from "./ways.ts";
 
 /** All parts of the loader. */
-export const ALL_PARTS: LoaderParts = { externs, sanitize, target, ways: WAYS };
+export const ALL_PARTS: LoaderParts = { externs, sanitize, pinning, target, ways: WAYS };
 
 /**
  * Opens an object file made by clang for the BPF target. Nothing is asked of the kernel before `load()`.

@@ -11,6 +11,28 @@ import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.t
 /** Place of bytes in the blob: offset and length. */
 type Place = [offset: number, length: number];
 
+/** A function. Its lines follow its instructions in the blob. */
+type PackedFunction = [
+  name: string,
+  typeId: number,
+  insns: number,
+  insnBytes: number,
+  lineBytes: number,
+  references: [insn: number, kind: number, symbol: string, offset?: number][],
+  coreRelocations: [offset: number, typeId: number, accessString: string, kind?: number][],
+];
+
+/** A program. */
+type PackedProgram = [
+  fn: PackedFunction,
+  type: number,
+  attach: string,
+  target: string,
+  autoload: 0 | 1,
+  expectedAttachType?: number,
+  flags?: number,
+];
+
 /** The spec's JSON: everything but the bytes, Maps as lists of their values. */
 interface Packed {
   /** Bytes of the blob before it was compressed. */
@@ -19,15 +41,14 @@ interface Packed {
   license: string;
   version: number;
   btf?: Place;
-  programs: Record<string, unknown>[];
-  functions: Record<string, unknown>[];
+  programs: PackedProgram[];
+  functions: PackedFunction[];
   maps: Record<string, unknown>[];
   globals: [name: string, map: string, offset: number, size: number, typeId: number][];
   externs: BpfObjectSpec["externs"] extends Map<string, infer T> ? T[] : never;
 }
 
-// What most programs have, which the JSON leaves out.
-const PROGRAM = { expectedAttachType: 0, flags: 0, attach: "", target: "", autoload: false, typeId: 0 };
+const REFERENCES = ["map", "data", "call", "function", "extern", "kfunc"] as const;
 
 /** What most maps have, which the JSON leaves out. */
 export const MAP: Omit<MapSpec, "name" | "type" | "extra"> = {
@@ -72,15 +93,29 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     length = offset + bytes.length;
     return [offset, bytes.length];
   };
-  const packFunction = (fn: FunctionSpec) => ({
-    ...unusual({ ...fn }, PROGRAM),
-    insns: place(fn.insns),
-    lines: place(new Uint8Array(fn.lines.buffer, fn.lines.byteOffset, fn.lines.byteLength)),
-    coreRelocations: fn.coreRelocations.map((r) => [r.offset, r.typeId, r.accessString, r.kind]),
-    references: fn.references.map((
-      r,
-    ) => [r.insn, r.kind, r.symbol, ...r.offset === undefined ? [] : [r.offset]]),
-  });
+  const packFunction = (fn: FunctionSpec): PackedFunction => {
+    const [at] = place(fn.insns);
+    place(new Uint8Array(fn.lines.buffer, fn.lines.byteOffset, fn.lines.byteLength));
+    return [
+      fn.name,
+      fn.typeId,
+      at,
+      fn.insns.length,
+      fn.lines.byteLength,
+      fn.references.map((r) => {
+        const kind = REFERENCES.indexOf(r.kind);
+        return r.offset === undefined ? [r.insn, kind, r.symbol] : [r.insn, kind, r.symbol, r.offset];
+      }),
+      fn.coreRelocations.map((r) =>
+        r.kind ? [r.offset, r.typeId, r.accessString, r.kind] : [r.offset, r.typeId, r.accessString]
+      ),
+    ];
+  };
+  const packProgram = (p: ProgramSpec): PackedProgram => {
+    const row: PackedProgram = [packFunction(p), p.type, p.attach, p.target, p.autoload ? 1 : 0];
+    if (p.expectedAttachType || p.flags) row.push(p.expectedAttachType, p.flags);
+    return row;
+  };
   const packMap = (map: MapSpec): Record<string, unknown> => ({
     ...unusual({ ...map }, { ...MAP }),
     extra: map.extra ? String(map.extra) : undefined,
@@ -92,7 +127,7 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     name: spec.name,
     license: spec.license,
     version: spec.version,
-    programs: [...spec.programs.values()].map(packFunction),
+    programs: [...spec.programs.values()].map(packProgram),
     functions: [...spec.functions.values()].map(packFunction),
     maps: [...spec.maps.values()].map(packMap),
     globals: [...spec.globals.values()].map((g) => [g.name, g.map, g.offset, g.size, g.typeId]),
@@ -115,21 +150,35 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
   const packed: Packed = JSON.parse(json);
   const bytes = lz4Decompress(compressed, packed.size);
   const at = ([offset, length]: Place) => bytes.subarray(offset, offset + length);
-  // deno-lint-ignore no-explicit-any -- the shapes are those of packSpec
-  const unpackFunction = (packed: any): ProgramSpec => {
-    const fn = { ...PROGRAM, ...packed };
-    const [offset, length]: Place = fn.lines;
-    fn.insns = at(fn.insns);
-    fn.lines = new Uint32Array(bytes.buffer, bytes.byteOffset + offset, length / 4);
-    fn.coreRelocations = fn.coreRelocations.map((r: [number, number, string, number]) => (
-      { offset: r[0], typeId: r[1], accessString: r[2], kind: r[3] }
-    ));
-    fn.references = fn.references.map((r: [number, string, string, number?]) =>
-      r.length > 3
-        ? { insn: r[0], kind: r[1], symbol: r[2], offset: r[3] }
-        : { insn: r[0], kind: r[1], symbol: r[2] }
-    );
-    return fn;
+  const unpackFunction = (row: PackedFunction): FunctionSpec => {
+    const [name, typeId, start, insnBytes, lineBytes, references, coreRelocations] = row;
+    return {
+      name,
+      typeId,
+      insns: at([start, insnBytes]),
+      lines: new Uint32Array(bytes.buffer, bytes.byteOffset + start + insnBytes, lineBytes / 4),
+      references: references.map(([insn, kind, symbol, offset]) => ({
+        insn,
+        kind: REFERENCES[kind]!,
+        symbol,
+        ...offset !== undefined && { offset },
+      })),
+      coreRelocations: coreRelocations.map(([offset, typeId, accessString, kind = 0]) => (
+        { offset, typeId, accessString, kind }
+      )),
+    };
+  };
+  const unpackProgram = (row: PackedProgram): ProgramSpec => {
+    const [fn, type, attach, target, autoload, expectedAttachType = 0, flags = 0] = row;
+    return {
+      ...unpackFunction(fn),
+      type,
+      attach,
+      target,
+      autoload: autoload > 0,
+      expectedAttachType,
+      flags,
+    };
   };
   // deno-lint-ignore no-explicit-any -- the shapes are those of packSpec
   const unpackMap = (packed: any): MapSpec => {
@@ -147,7 +196,7 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
     version: packed.version,
     btf: undefined,
     btfBytes,
-    programs: byName(packed.programs.map(unpackFunction)),
+    programs: byName(packed.programs.map(unpackProgram)),
     functions: byName(packed.functions.map(unpackFunction)),
     maps: byName(packed.maps.map(unpackMap)),
     globals: byName(

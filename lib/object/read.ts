@@ -448,7 +448,6 @@ class Reader {
     }
     return {
       name: symbol.name,
-      section: section.name,
       insns: this.#elf.data(section).slice(start, end) as Uint8Array<ArrayBuffer>,
       references: own,
       coreRelocations: within(ext?.coreRelocations.get(section.name)).map((r) => ({

@@ -8,6 +8,7 @@
 
 import type { Btf } from "../btf/btf.ts";
 import type { CoreRelocation } from "../core/core.ts";
+import type { BpfMap } from "../maps/map.ts";
 
 /** A place in a function's instructions that names something whose address is known only at load time. */
 export interface Reference {
@@ -30,8 +31,6 @@ export interface Reference {
 export interface FunctionSpec {
   /** The symbol's name. */
   readonly name: string;
-  /** The section it stands in. */
-  readonly section: string;
   /** Instructions, 8 bytes each, as the compiler left them. */
   readonly insns: Uint8Array<ArrayBuffer>;
   /** Symbolic references. */
@@ -81,8 +80,12 @@ export interface MapSpec {
   keyTypeId: number;
   /** BTF id of the value's type, 0 for none. */
   valueTypeId: number;
-  /** Pin by name below the bpf file system. */
+  /** Pin by name below the bpf file system: shared with every object that has a map of that name. */
   pinByName: boolean;
+  /** A path in a bpf file system to pin it at, instead of by name. */
+  pinPath?: string;
+  /** A map to use in place of a new one. Stays open, whatever happens to the object. */
+  reuse?: BpfMap;
   /** NUMA node, with BPF_F_NUMA_NODE. */
   numaNode: number;
   /** What the map type makes of it. */

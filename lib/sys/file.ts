@@ -261,3 +261,14 @@ export function readDir(path: string): string[] {
     closeFd(fd);
   }
 }
+
+/** Removes a name; with `directory`, an empty directory. @throws {SyscallError} */
+export function unlink(path: string, directory = false): void {
+  const flags = directory ? 0x200 : 0; // AT_REMOVEDIR
+  check(libc().call(NR.unlinkat, AT_FDCWD, cstring(path), flags, 0, null), "unlinkat", path);
+}
+
+/** Makes a directory. @throws {SyscallError} With code EEXIST if the name is taken. */
+export function mkdir(path: string, mode = 0o700): void {
+  check(libc().call(NR.mkdirat, AT_FDCWD, cstring(path), mode, 0, null), "mkdirat", path);
+}
