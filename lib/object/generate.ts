@@ -256,6 +256,10 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
     imports.push(`import { pinning } from "../lib/object/pinning.ts";\n`);
     parts.push("pinning");
   }
+  if ([...spec.maps.values()].some((map) => map.structOps)) {
+    imports.push(`import { structOps } from "../lib/object/struct_ops.ts";\n`);
+    parts.push("structOps");
+  }
   if (ways.length) {
     parts.push(`ways: { ${ways.map((way) => `${JSON.stringify(way)}: ${WAY_FILES[way]![1]}`).join(", ")} }`);
   }

@@ -18,6 +18,7 @@ import { possibleCpus } from "../sys/process.ts";
 import type { ExternValue } from "./externs.ts";
 import { MAP } from "./pack.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
+import type { StructOps } from "./struct_ops.ts";
 
 const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_FUNC = 4;
 const BPF_PSEUDO_CALL = 1, BPF_PSEUDO_KFUNC_CALL = 2;
@@ -55,18 +56,15 @@ export interface LoaderParts {
     readonly find: (map: MapSpec, options: LoadOptions) => BpfMap | undefined;
     readonly pin: (map: MapSpec, made: BpfMap, options: LoadOptions) => () => void;
   };
+  /** Prepares and attaches struct_ops. */
+  structOps?: {
+    readonly prepare: (map: MapSpec, spec: BpfObjectSpec, own: Btf, kernel: Btf) => StructOps;
+    readonly attach: (map: BpfMap, value: Uint8Array<ArrayBuffer>) => Link;
+  };
   /** Ways to attach, by their names in {@link ProgramSpec.attach}. */
   ways?: Readonly<Record<string, AttachWay>>;
   /** Finds what a program is loaded for where that is fixed at loading: fentry, LSM, iterators and so on. */
-  target?: (program: ProgramSpec, types: KernelTypes) => LoadTarget;
-}
-
-/** The kernel's types, read when they are first asked for. */
-export interface KernelTypes {
-  /** Of the kernel itself. */
-  readonly kernel: () => Btf;
-  /** Of its modules. */
-  readonly modules: () => Btf[];
+  target?: (program: ProgramSpec, kernelBtf: () => Btf) => LoadTarget;
 }
 
 /** What a program is loaded for: the part of `bpf_attr` that says it. */
@@ -99,6 +97,7 @@ export class BpfObject implements Disposable {
   readonly #parts: LoaderParts;
   readonly #mappings: Mapping[] = [];
   readonly #views = new Map<string, DataView>();
+  readonly #tables: Map<string, StructOps> = new Map();
   #begun = false;
   #loaded = false;
   #closed = false;
@@ -142,7 +141,7 @@ export class BpfObject implements Disposable {
   async load(options: LoadOptions = {}): Promise<this> {
     if (this.#begun) throw new DetraceError(`${this.spec.name} is loaded already`);
     this.#begun = true;
-    const loader = new Loader(this.spec, this.#parts, options, this.maps, this.programs);
+    const loader = new Loader(this.spec, this.#parts, options, this.maps, this.programs, this.#tables);
     try {
       await loader.load();
       if (this.#closed) throw new DetraceError(`${this.spec.name} was closed while it was loaded`);
@@ -220,6 +219,10 @@ export class BpfObject implements Disposable {
         if (!this.programs.has(spec.name) || !spec.attach) continue;
         if (spec.target || this.#way(spec).targetless) this.attachProgram(spec.name);
       }
+      for (const [name, table] of this.#tables) {
+        const value = table.value((program) => this.programs.get(program)?.fd);
+        this.links.push(this.#parts.structOps!.attach(this.maps.get(name)!, value));
+      }
     } catch (error) {
       for (const link of this.links.splice(before)) link.close();
       throw error;
@@ -278,7 +281,7 @@ class Loader {
   #btfFd = -1;
   #kernelBtf: Btf | undefined;
   #kernel!: () => Btf;
-  #modules!: () => Btf[];
+  #running!: () => Btf;
   #relocator: CoreRelocator | undefined;
   #externs: Map<string, ExternValue> = new Map();
   readonly #poisons = new Map<string, readonly CorePoison[]>();
@@ -291,6 +294,7 @@ class Loader {
     private readonly options: LoadOptions,
     private readonly maps: Map<string, BpfMap>,
     private readonly programs: Map<string, Program>,
+    private readonly tables: Map<string, StructOps>,
   ) {}
 
   async load(): Promise<void> {
@@ -305,12 +309,13 @@ class Loader {
     }
     if (spec.externs.size) this.#resolveExterns();
     if (spec.btfBytes) await this.#loadBtf(spec.btfBytes);
+    for (const map of spec.maps.values()) if (map.structOps) await this.#prepareStructOps(map);
     for (const map of spec.maps.values()) this.#createMap(map);
     if (relocations.length) {
-      const { CoreRelocator } = await import("./relocation.ts");
+      const { CoreRelocator, loadModuleBtfs } = await import("./relocation.ts");
       this.#relocator = new CoreRelocator(await this.#types(), {
         vmlinux: this.#kernel(),
-        modules: () => this.options.btf ? [] : this.#modules(),
+        modules: () => this.options.btf ? [] : [...loadModuleBtfs(this.#kernel()).values()],
       });
       this.#relocator.prepare(relocations);
     }
@@ -327,11 +332,22 @@ class Loader {
     for (const undo of this.#undo) undo();
   }
 
+  async #prepareStructOps(map: MapSpec): Promise<void> {
+    if (!this.parts.structOps) {
+      throw new DetraceError(`${this.spec.name} is opened without what struct_ops need`);
+    }
+    if (!this.#kernel) await this.#readKernelBtf();
+    const table = this.parts.structOps.prepare(map, this.spec, await this.#types(), this.#kernel());
+    map.valueSize = table.valueSize;
+    this.tables.set(map.name, table);
+  }
+
   /** Makes ready for {@link #kernel}, which reads the kernel's BTF when it is first asked for. */
   async #readKernelBtf(): Promise<void> {
-    const { loadKernelBtf, loadModuleBtfs } = await import("./relocation.ts");
+    const { loadKernelBtf } = await import("./relocation.ts");
     this.#kernel = () => this.#kernelBtf ??= loadKernelBtf(this.options.btf);
-    this.#modules = () => loadModuleBtfs(this.#kernel());
+    // What a program is loaded for has its number in the kernel's own BTF, whatever the program is relocated against.
+    this.#running = () => this.options.btf ? loadKernelBtf() : this.#kernel();
   }
 
   /** The object's own types. */
@@ -412,6 +428,8 @@ class Loader {
     };
     if (map.type === BPF_MAP_TYPE_PERF_EVENT_ARRAY) attr.keySize ||= 4, attr.valueSize ||= 4;
     if (innerMapFd >= 0) attr.innerMapFd = innerMapFd;
+    const table = this.tables.get(map.name);
+    if (table) Object.assign(attr, { btfFd: this.#btfFd, btfVmlinuxValueTypeId: table.valueTypeId });
     if (this.#btfFd >= 0 && !WITHOUT_BTF.has(map.type) && (map.keyTypeId || map.valueTypeId)) {
       const typed = {
         ...attr,
@@ -604,11 +622,12 @@ class Loader {
   }
 
   #target(program: ProgramSpec): LoadTarget {
+    if (program.attachBtfId !== undefined) return { attachBtfId: program.attachBtfId };
     if (!this.parts.target) {
       throw new DetraceError(`${this.spec.name} is opened without what finds the targets of its programs`);
     }
     try {
-      return this.parts.target(program, { kernel: this.#kernel, modules: this.#modules });
+      return this.parts.target(program, this.#running);
     } catch (cause) {
       if (!(cause instanceof DetraceError)) throw cause;
       throw new DetraceError(`cannot load program ${program.name}: ${cause.message}`, {

@@ -122,6 +122,13 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     ...map.inner && { inner: packMap(map.inner) },
     ...map.values && { values: [...map.values] },
     ...map.data && { data: place(map.data) },
+    ...map.structOps && {
+      structOps: {
+        ...map.structOps,
+        bytes: place(map.structOps.bytes),
+        programs: [...map.structOps.programs],
+      },
+    },
   });
   const packed: Omit<Packed, "size"> = {
     name: spec.name,
@@ -186,6 +193,10 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
     if (map.inner) map.inner = unpackMap(map.inner);
     if (map.values) map.values = new Map(map.values);
     if (map.data) map.data = at(map.data).slice();
+    if (map.structOps) {
+      const { bytes, programs } = map.structOps;
+      map.structOps = { ...map.structOps, bytes: at(bytes).slice(), programs: new Map(programs) };
+    }
     return map;
   };
   const byName = <T extends { name: string }>(all: T[]) => new Map(all.map((one) => [one.name, one]));

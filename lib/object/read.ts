@@ -107,6 +107,7 @@ class Reader {
     this.#readExterns();
     this.#readFunctions();
     this.#readInitialValues();
+    this.#readStructOps();
   }
 
   #symbolFinder(): (section: string, name: string) => ElfSymbol | undefined {
@@ -491,6 +492,40 @@ class Reader {
         refuse(this.spec.name, `map ${map.name} has a value that is no map or program`);
       }
       map.values.set(slot, target);
+    }
+  }
+
+  #readStructOps(): void {
+    for (const section of this.#sections) {
+      if (!/^\.struct_ops(?:\.link)?$/.test(section.name) || section.type !== SHT_PROGBITS) continue;
+      const data = this.#elf.data(section);
+      const relocationSection = this.#sections.find((s) => s.type === SHT_REL && s.info === section.index);
+      const relocations = relocationSection ? this.#elf.relocations(relocationSection) : [];
+      for (const { name, typeId, offset, size } of this.#variables(section.name)) {
+        const end = offset + size;
+        if (end > section.size || this.#btf!.kind(this.#btf!.skip(typeId)) !== BTF_KIND_STRUCT) {
+          refuse(this.spec.name, `variable ${name} is no struct in ${section.name}`);
+        }
+        const programs = new Map<number, string>();
+        for (const relocation of relocations) {
+          if (relocation.offset < offset || relocation.offset >= end) continue;
+          const program = this.#symbols[relocation.symbol]?.name;
+          if (program === undefined || !this.spec.programs.has(program)) {
+            refuse(this.spec.name, `variable ${name} refers to what is no program`);
+          }
+          programs.set(relocation.offset - offset, program);
+        }
+        this.spec.maps.set(name, {
+          ...MAP,
+          name,
+          type: 26, // BPF_MAP_TYPE_STRUCT_OPS
+          keySize: 4,
+          maxEntries: 1,
+          flags: section.name.endsWith(".link") ? 1 << 13 : 0, // BPF_F_LINK
+          extra: 0n,
+          structOps: { typeId, bytes: data.slice(offset, end), programs },
+        });
+      }
     }
   }
 }

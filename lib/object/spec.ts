@@ -60,6 +60,13 @@ export interface ProgramSpec extends FunctionSpec {
   target: string;
   /** Whether `load()` loads it; off for sections that begin with `?`. */
   autoload: boolean;
+  /** BTF id in the kernel of what it is loaded for, where that is known without the section's name (struct_ops). */
+  attachBtfId?: number;
+  /**
+   * A loaded program that this one extends (freplace) or traces (fentry, fexit), in place of the kernel: `fd` is its
+   * descriptor, `function` one of its functions if not {@link target}. Set it before loading.
+   */
+  attachTo?: { readonly fd: number; readonly function?: string };
 }
 
 /** A map to be made. Sizes in bytes. */
@@ -96,6 +103,18 @@ export interface MapSpec {
   values?: Map<number, string>;
   /** Value of a global data map. */
   data?: Uint8Array<ArrayBuffer>;
+  /** For BPF_MAP_TYPE_STRUCT_OPS: what the kernel is to be given. */
+  structOps?: StructOpsSpec;
+}
+
+/** A table of functions for the kernel, as a variable in `.struct_ops` or `.struct_ops.link`. */
+export interface StructOpsSpec {
+  /** BTF id of the variable's type, a struct called as the kernel's. */
+  readonly typeId: number;
+  /** The variable's value, without the functions. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Programs by the offset in bytes of the member that they are the value of. */
+  readonly programs: Map<number, string>;
 }
 
 /** A global variable. */
