@@ -22,6 +22,7 @@ import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
 import { packSpec } from "./pack.ts";
 import { TARGETED } from "./object.ts";
 import { readObject } from "./read.ts";
+import type { BpfObjectSpec } from "./spec.ts";
 import { WAY_FILES } from "./ways.ts";
 
 const INT_SIGNED = 1, INT_CHAR = 2, INT_BOOL = 4;
@@ -193,18 +194,8 @@ function quote(json: string): string {
   return /['\\]/.test(json) ? JSON.stringify(json) : `'${json}'`;
 }
 
-/**
- * Writes the skeleton of an object.
- *
- * @param bytes The object file.
- * @param name The object's name, `opensnoop`.
- * @returns TypeScript, not yet formatted.
- * @throws {DetraceError} If the object is damaged, or has a record that cannot be read in place.
- */
-export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): string {
-  const spec = readObject(bytes, name);
-  const { btf } = spec;
-  if (!btf) throw new DetraceError(`${name}: an object without BTF has no skeleton`);
+/** What a program sees of an object through its skeleton: accessors of globals, classes of records, ring buffers. */
+function face(spec: BpfObjectSpec, btf: Btf): { accessors: string[]; records: string[]; rings: string[] } {
   const accessors: string[] = [];
   for (const { name: raw, map, offset, typeId } of spec.globals.values()) {
     const type = scalar(btf, typeId);
@@ -229,6 +220,36 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
     const type = pascal(btf.name(id));
     rings.push(`  /** The records of ring buffer \`${map.name}\`. */
   readonly ${camel(map.name)}: Events<${type}> = this.records("${map.name}", new ${type}());`);
+  }
+  return { accessors, records, rings };
+}
+
+/**
+ * Writes the skeleton of an object.
+ *
+ * @param bytes The object file.
+ * @param name The object's name, `opensnoop`.
+ * @param arm64 The object for arm64, if it is not the same (it reads registers). Then `bytes` is that for x86-64.
+ * @returns TypeScript, not yet formatted.
+ * @throws {DetraceError} If the object is damaged, or has a record that cannot be read in place, or those for two
+ *   architectures do not look the same from outside.
+ */
+export function generateSkeleton(
+  bytes: Uint8Array<ArrayBuffer>,
+  name: string,
+  arm64?: Uint8Array<ArrayBuffer>,
+): string {
+  const spec = readObject(bytes, name);
+  const { btf } = spec;
+  if (!btf) throw new DetraceError(`${name}: an object without BTF has no skeleton`);
+  const own = face(spec, btf), { accessors, records, rings } = own;
+  const packed = [packSpec(spec)];
+  if (arm64) {
+    const other = readObject(arm64, name);
+    if (!other.btf || JSON.stringify(face(other, other.btf)) !== JSON.stringify(own)) {
+      throw new DetraceError(`${name}: globals or records differ between x86-64 and arm64`);
+    }
+    packed.push(packSpec(other));
   }
   const object = pascal(name);
   // What came after the oldest kernel: floats, tags, enum64; and externs, which no kernel takes as they are.
@@ -263,7 +284,10 @@ export function generateSkeleton(bytes: Uint8Array<ArrayBuffer>, name: string): 
   if (ways.length) {
     parts.push(`ways: { ${ways.map((way) => `${JSON.stringify(way)}: ${WAY_FILES[way]![1]}`).join(", ")} }`);
   }
-  const packed = packSpec(spec);
+  if (arm64) imports.push(`import { ARCH } from "../lib/sys/door.ts";\n`);
+  const texts = packed.map(({ json }) => quote(json)),
+    blobs = packed.map(({ bytes }) => `"${bytes.toBase64()}"`);
+  const literal = (all: string[]) => arm64 ? `{ x86: ${all[0]}, arm64: ${all[1]} }[ARCH]` : all[0];
   return `// Generated from bpf/${name}.bpf.c by \`deno task bpf\`: edit that, not this.
 import { ${rings.length ? "type Events, RecordView, " : ""}Skeleton } from "../lib/object/skeleton.ts";
 import type { BpfObject } from "../lib/object/object.ts";
@@ -290,8 +314,8 @@ ${rings.join("\n")}
 }
 
 // deno-fmt-ignore
-const SPEC = ${quote(packed.json)};
+const SPEC = ${literal(texts)};
 // deno-fmt-ignore
-const OBJECT = "${packed.bytes.toBase64()}";
+const OBJECT = ${literal(blobs)};
 `;
 }
