@@ -20,6 +20,8 @@ export { SyscallError } from "./lib/sys/errno.ts";
 export { BpfObject, type LoaderParts, type LoadOptions } from "./lib/object/object.ts";
 export { openObject } from "./lib/object/open.ts";
 export { readObject } from "./lib/object/read.ts";
+export { arenaAddress } from "./lib/object/arena.ts";
+export { type TypedGlobal, typedGlobal, typedMap } from "./lib/object/typed.ts";
 export { Events, RecordView, Skeleton } from "./lib/object/skeleton.ts";
 export type {
   BpfObjectSpec,
@@ -34,6 +36,18 @@ export { type Feature, type FeatureName, FEATURES, has } from "./lib/object/feat
 
 // Programs and links
 export { loadProgram, Program } from "./lib/programs/program.ts";
+export {
+  type BtfDetails,
+  btfs,
+  type LinkDetails,
+  links,
+  type LinkTarget,
+  type MapDetails,
+  maps,
+  type ProgramInfo,
+  programs,
+} from "./lib/programs/info.ts";
+export { RunStatistics, type RunTotals } from "./lib/programs/statistics.ts";
 export { VerifierError, type VerifierErrorOptions } from "./lib/programs/verifier_error.ts";
 export { Link } from "./lib/links/link.ts";
 export { attachLoaded } from "./lib/links/tracing.ts";
@@ -42,9 +56,11 @@ export { hasTracepoint } from "./lib/links/tracefs.ts";
 
 // Maps and buffers
 export { BpfMap, type MapInfo } from "./lib/maps/map.ts";
+export { deleteAll, updateAll } from "./lib/maps/batch.ts";
 export { TypedMap } from "./lib/maps/typed_map.ts";
 export { type Codec, codec } from "./lib/maps/codec.ts";
 export { RingBuffer } from "./lib/maps/ring_buffer.ts";
+export { UserRingBuffer } from "./lib/maps/user_ring_buffer.ts";
 export { PerfBuffer } from "./lib/maps/perf_buffer.ts";
 export type { ConsumeOptions } from "./lib/maps/consumer.ts";
 export { readStack } from "./lib/maps/stack_traces.ts";

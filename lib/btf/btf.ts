@@ -81,6 +81,8 @@ const DECODER = new TextDecoder(), ENCODER = new TextEncoder();
 const MAGIC = 0xeb9f;
 /** Word offset of `void`: beyond any words, so that it reads as zeros. */
 const NOWHERE = 0x3fffffff;
+/** Up to so many names it is cheaper to search for each. */
+const FEW = 6;
 /** Longest chain of modifiers, typedefs and arrays that is followed, so that a cycle ends. */
 const MAX_DEPTH = 64;
 
@@ -627,6 +629,7 @@ export class Btf {
    * @param names Essential names, see {@linkcode essentialName}.
    */
   findEssential(names: ReadonlySet<string>): Map<string, number[]> {
+    if (names.size > FEW) return this.#findMany(names);
     const found = new Map<string, number[]>(), texts = this.#texts();
     for (const name of names) {
       const ids: number[] = [];
@@ -634,6 +637,34 @@ export class Btf {
         if (TYPES >> this.kind(id) & 1 && essentialName(this.name(id)) === name) ids.push(id);
       });
       if (ids.length) found.set(name, ids.sort((a, b) => a - b));
+    }
+    return found;
+  }
+
+  /** The same in one pass over the types, whose cost does not grow with the number of names. */
+  #findMany(names: ReadonlySet<string>): Map<string, number[]> {
+    const found = new Map<string, number[]>(), words = this.#words, at = this.#at;
+    // Most types are sorted out by what their names begin with. A short name's NUL or underscore is its next letter.
+    const wanted = new Uint8Array(4096),
+      starts = (a: number, b: number, c: number) => (a ^ b << 3 ^ c << 6) & 4095;
+    for (const name of names) {
+      for (const rest of ["\0", "_"]) {
+        const [a, b = 0, c = 0] = ENCODER.encode(name + rest);
+        wanted[starts(a!, b, c)] = 1;
+      }
+    }
+    const strings = this.#strings, stringStart = this.#stringStart, end = this.endId - this.#first;
+    for (let i = this.#first ? 0 : 1; i < end; i++) {
+      const w = at[i]!;
+      if (!(TYPES >> (words[w + 1]! >>> 24 & 31) & 1)) continue;
+      const o = words[w]! - stringStart;
+      // Types of a split BTF may be named by its base.
+      if (o >= 0 && !wanted[starts(strings[o]!, strings[o + 1]!, strings[o + 2]!)]) continue;
+      const name = essentialName(this.name(this.#first + i));
+      if (!names.has(name)) continue;
+      const ids = found.get(name);
+      if (ids) ids.push(this.#first + i);
+      else found.set(name, [this.#first + i]);
     }
     return found;
   }

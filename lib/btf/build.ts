@@ -63,7 +63,7 @@ export class BtfBuilder {
   /** A builder that begins with all types of a BTF, under the same ids. */
   static from(btf: Btf): BtfBuilder {
     const builder = new BtfBuilder(btf.base);
-    for (let id = btf.firstId; id < btf.endId; id++) builder.#copy(btf, id, (type) => type);
+    for (let id = btf.firstId; id < btf.endId; id++) builder.copyOne(btf, id, (type) => type);
     return builder;
   }
 
@@ -287,25 +287,47 @@ export class BtfBuilder {
       return copy;
     };
     const copy = translate(id);
-    for (let i = 0; i < queue.length; i++) this.#copy(btf, queue[i]!, translate);
+    for (let i = 0; i < queue.length; i++) this.copyOne(btf, queue[i]!, translate);
     return copy;
   }
 
-  #copy(btf: Btf, id: number, translate: (type: number) => number): void {
+  /**
+   * Copies the record of one type of another BTF.
+   *
+   * @param translate The id here of a type that it refers to.
+   * @param keep Which of its members, enumerators or parameters; all if not given.
+   * @returns Its id here.
+   */
+  copyOne(
+    btf: Btf,
+    id: number,
+    translate: (type: number) => number,
+    keep: (i: number) => boolean = () => true,
+  ): number {
     const kind = btf.kind(id), tail = TAILS[kind];
     if (tail === undefined || !kind) {
       throw new BtfError(`${btf.label}: type ${id} is of unknown kind ${kind}`);
     }
-    const one = tail.replace(/[()]/g, ""), n = one === tail ? one.length : one.length * btf.vlen(id);
+    const one = tail.replace(/[()]/g, ""), each = one !== tail, n = each ? btf.vlen(id) : 1;
     const words = [this.addString(btf.name(id)), btf.word(id, 1), btf.word(id, 2)];
     if (REFERS >> kind & 1) words[2] = translate(words[2]! >>> 0);
     for (let i = 0; i < n; i++) {
-      const word = btf.word(id, 3 + i), field = one[i % one.length];
-      words.push(
-        field === "s" ? this.addString(btf.string(word >>> 0)) : field === "t" ? translate(word >>> 0) : word,
-      );
+      if (each && !keep(i)) {
+        words[1]!--; // vlen, the lowest bits
+        continue;
+      }
+      for (let k = 0; k < one.length; k++) {
+        const word = btf.word(id, 3 + i * one.length + k), field = one[k];
+        words.push(
+          field === "s"
+            ? this.addString(btf.string(word >>> 0))
+            : field === "t"
+            ? translate(word >>> 0)
+            : word,
+        );
+      }
     }
-    this.#record(words);
+    return this.#record(words);
   }
 
   /**

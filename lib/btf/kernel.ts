@@ -6,6 +6,8 @@
 
 import { Elf } from "../elf/elf.ts";
 import { DetraceError } from "../error.ts";
+import { btfBytes, fdById, objGetInfo } from "../sys/bpf.ts";
+import { closeFd } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { exists, mapFile, readAt, readDir, readFile, stat } from "../sys/file.ts";
 import { kernelRelease } from "../sys/process.ts";
@@ -15,10 +17,13 @@ const SYSFS = "/sys/kernel/btf/";
 const HINT =
   "boot a kernel built with CONFIG_DEBUG_INFO_BTF=y, or give a BTF file for this kernel with --btf FILE";
 
+let known: WeakRef<Btf> | undefined;
+
 /**
  * The running kernel's BTF: from `/sys/kernel/btf/vmlinux`, else from a vmlinux file where distributions put them.
  *
  * @param path Another file instead: raw BTF, or an ELF file with a `.BTF` section.
+ * @param base What the types of that file continue, if it has split BTF.
  * @throws {DetraceError} if there is none; {SyscallError} if the file cannot be read; {BtfError} if it is damaged.
  *
  * @example
@@ -34,17 +39,23 @@ const HINT =
  * }
  * ```
  */
-export function loadKernelBtf(path?: string): Btf {
+export function loadKernelBtf(path?: string, base?: Btf): Btf {
   if (path !== undefined) {
     // A pipe would be waited for, and a device has no end.
     if ((stat(path).mode & 0o170000) !== 0o100000) {
       throw new DetraceError(`'${path}' is not a regular file`, { hint: HINT });
     }
-    const btf = load(path);
+    const btf = load(path, base);
     if (!btf) throw new DetraceError(`${path} is an ELF file without a .BTF section`, { hint: HINT });
     return btf;
   }
-  if (exists(SYSFS + "vmlinux")) return Btf.parse(mapOrRead(SYSFS + "vmlinux"), { name: "kernel BTF" });
+  const kept = known?.deref();
+  if (kept) return kept;
+  if (exists(SYSFS + "vmlinux")) {
+    const btf = Btf.parse(mapOrRead(SYSFS + "vmlinux"), { name: "kernel BTF" });
+    known = new WeakRef(btf); // it is asked for again within the same second, if ever
+    return btf;
+  }
   const release = kernelRelease();
   for (
     const path of [
@@ -89,16 +100,86 @@ export function moduleNames(): string[] {
  *
  * @param vmlinux The running kernel's BTF.
  */
-export function loadModuleBtfs(vmlinux: Btf): Btf[] {
-  return moduleNames().flatMap((name) => {
+export function loadModuleBtfs(vmlinux: Btf): Map<string, Btf> {
+  const all = new Map<string, Btf>();
+  for (const name of moduleNames()) {
     try {
-      return [loadModuleBtf(name, vmlinux)];
+      all.set(name, loadModuleBtf(name, vmlinux));
     } catch (error) {
       // It may have been unloaded since the list was read.
-      if (error instanceof SyscallError) return [];
-      throw error;
+      if (!(error instanceof SyscallError)) throw error;
     }
-  });
+  }
+  return all;
+}
+
+/** A type of the kernel or of a module. */
+export interface KernelType {
+  /** Its id. */
+  readonly id: number;
+  /** The module that has it; undefined for the kernel itself. */
+  readonly module?: string;
+}
+
+/**
+ * Finds a type or function: in the kernel, else in its modules.
+ *
+ * @param vmlinux The running kernel's BTF.
+ * @param kind A `BTF_KIND_` number.
+ * @param name Its name, or `MODULE:NAME`.
+ * @param prefix What stands before the name itself.
+ * @returns Undefined if the kernel has no such type.
+ *
+ * @example
+ * ```ts
+ * import { findInKernel, loadKernelBtf } from "detrace/lib/btf/kernel.ts";
+ * import { BTF_KIND_FUNC } from "detrace/lib/btf/btf.ts";
+ * import { exists } from "detrace/lib/sys/file.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (exists("/sys/kernel/btf/vmlinux")) {
+ *   assertEquals(findInKernel(loadKernelBtf(), BTF_KIND_FUNC, "vfs_open")?.module, undefined);
+ * }
+ * ```
+ */
+export function findInKernel(
+  vmlinux: Btf,
+  kind: number,
+  name: string,
+  prefix = "",
+): KernelType | undefined {
+  const [, only, bare] = /^(?:(.*):)?(.*)$/s.exec(name)!;
+  if (only === undefined || only === "vmlinux") {
+    const id = vmlinux.find(prefix + bare, kind);
+    if (id !== undefined) return { id };
+  }
+  const wanted = new TextEncoder().encode(prefix + bare);
+  for (const [module, btf] of loadModuleBtfs(vmlinux)) {
+    if (only !== undefined && only !== module) continue;
+    // Its own types alone: find() would search the kernel's again for every module.
+    for (let id = btf.firstId; id < btf.endId; id++) {
+      if (btf.kind(id) === kind && btf.stringIs(btf.nameOffset(id), wanted)) return { id, module };
+    }
+  }
+}
+
+/**
+ * The types that a program was loaded with.
+ *
+ * @param program A loaded program.
+ * @throws {DetraceError} It has none.
+ */
+export function loadProgramBtf(program: { readonly fd: number }): Btf {
+  const info = new Uint8Array(132); // struct bpf_prog_info up to btf_id
+  objGetInfo(program.fd, info);
+  const id = new DataView(info.buffer).getUint32(128, true);
+  const fd = id ? fdById("btf", id) : undefined;
+  if (fd === undefined) throw new DetraceError("the program was loaded without BTF");
+  try {
+    return Btf.parse(btfBytes(fd), { name: "the program's BTF", pointerSize: 8 });
+  } finally {
+    closeFd(fd);
+  }
 }
 
 /** Only Linux 6.16 and later map BTF in sysfs; the mapping stays for good. */
@@ -112,7 +193,7 @@ function mapOrRead(path: string): Uint8Array {
 }
 
 /** Raw BTF or that of an ELF file, of which no more is read than needed: a vmlinux has hundreds of megabytes. */
-function load(path: string): Btf | undefined {
+function load(path: string, base?: Btf): Btf | undefined {
   const { size } = stat(path);
   const read = (offset: number, length: number) => readAt(path, BigInt(offset), length);
   let bytes: Uint8Array;
@@ -123,5 +204,5 @@ function load(path: string): Btf | undefined {
   } else {
     bytes = readFile(path);
   }
-  return Btf.parse(bytes, { name: path });
+  return Btf.parse(bytes, { name: path, ...base && { base } });
 }

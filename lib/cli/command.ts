@@ -251,8 +251,8 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
    * Adds an option.
    *
    * @param flags `-x, --failed` for a flag, `-p, --pid <pid:integer>` for a value: `string` (or nothing), `integer`,
-   *   `number`, or a comma-separated list of them (`integer[]`). Either name may be missing. The result is called by the
-   *   long name: `--full-path` is `fullPath`.
+   *   `number`, or a comma-separated list of them (`integer[]`), which may be given in parts. Either name may be missing.
+   *   The result is called by the long name: `--full-path` is `fullPath`.
    * @param description What it does, for the help.
    * @param settings Default, bounds and the like.
    * @returns This command.
@@ -438,11 +438,15 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
         // @ts-types="./parse_args.d.ts"
         import("npm:deno-std@1.4.0/cli/parse_args.js")
       );
-      const given = parseArgs(words, { string: all.filter(({ value }) => value).map(({ name }) => name) });
+      const names = (kind: (option: Option) => unknown) => all.filter(kind).map(({ name }) => name);
+      const given = parseArgs(words, {
+        string: names(({ value }) => value),
+        collect: names(({ type }) => type.endsWith("[]")),
+      });
       operands = given._;
       for (const option of all) {
-        const value = given[option.name];
-        if (value !== undefined) options[option.key] = option.value ? convert(option, value as string) : true;
+        const values = [given[option.name] ?? []].flat();
+        if (values.length > 0) options[option.key] = option.value ? convert(option, values.join()) : true;
       }
     }
     for (const spec of this.#arguments ? this.#arguments.split(" ") : []) {

@@ -8,6 +8,8 @@
 export interface ParseOptions {
   /** Names of options whose value stays text, as written; all others are turned into numbers where they look like one. */
   string?: string[];
+  /** Names of options that may be given several times: all their values come, as a list. */
+  collect?: string[];
 }
 
 /**

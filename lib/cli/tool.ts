@@ -118,15 +118,17 @@ function complain(text: string): void {
  * @param command The command line.
  * @param main The tool itself. It may throw `DetraceError` for what the person should know, `ValidationError` for a
  *   command line that makes no sense; anything else is a bug.
+ * @param argv The command line: all words behind the tool's name, unless the first ones were a sub-command's.
  */
 export async function runTool<O extends { verbose?: boolean }, A extends unknown[]>(
   command: Command<O, A>,
   main: (options: O, tool: Tool<A>) => void | Promise<void>,
+  argv: readonly string[] = Deno.args,
 ): Promise<never> {
   const name = command.getName();
   let tool: Tool<A> | undefined, verbose: boolean | undefined, status = 0;
   try {
-    const { options, args } = await command.parse(Deno.args);
+    const { options, args } = await command.parse(argv);
     verbose = options.verbose;
     const running = tool = new Tool(name, args);
     for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -71,22 +71,27 @@ export interface CorePoison {
 }
 
 /** What a record asks for, answered from the types of one side. */
-interface Answer {
+export interface CoreAnswer {
+  /** 64 bits, unsigned. */
   value: bigint;
   /** Whether the instruction must hold the object's own value: the compiler may see a bitfield in another way. */
   sure: boolean;
-  /** Type of the field whose offset is asked for, and the bytes that one access of it takes; 0 for anything else. */
+  /** Type of the field whose offset is asked for; 0 for anything else. */
   type: number;
+  /** Bytes that one access of that field takes. */
   bytes: number;
 }
 
 /** What a record does to its instruction. */
-interface Result {
-  local: Answer;
+export interface CoreResult {
+  /** What the compiler answered. */
+  local: CoreAnswer;
   /** Undefined: the instruction must not run. */
-  target: Answer | undefined;
+  target: CoreAnswer | undefined;
   /** Why it must not, or, with a target, why a load or store of this width must not. */
   why: string;
+  /** Where the record leads in each type of the target that fits. */
+  matches: readonly Path[];
 }
 
 /** A type of the target that a root type may stand for. */
@@ -95,7 +100,7 @@ type Candidate = Pick<Path, "btf" | "root">;
 /** What is known of a root type: the candidates left, and the results that they gave. */
 interface Root {
   candidates: Candidate[];
-  results: Map<string, Result>;
+  results: Map<string, CoreResult>;
 }
 
 /**
@@ -157,10 +162,16 @@ export class CoreRelocator {
    * @param insns BPF instructions of a section or function, 8 bytes a slot, in the object's byte order; changed in place.
    * @param relocations The records for them, in the order they have in the object.
    * @param where Name of the section or function, for messages.
+   * @param seen Told what each record asks, before its instruction is patched.
    * @returns The instructions that were made invalid.
    * @throws {CoreError} if a record, an instruction or a type is broken, or types that fit equally well disagree.
    */
-  relocate(insns: Uint8Array, relocations: readonly CoreRelocation[], where: string): CorePoison[] {
+  relocate(
+    insns: Uint8Array,
+    relocations: readonly CoreRelocation[],
+    where: string,
+    seen?: (path: Path, result: CoreResult) => void,
+  ): CorePoison[] {
     this.prepare(relocations);
     const local = this.#local, poisons: CorePoison[] = [];
     const view = new DataView(insns.buffer, insns.byteOffset, insns.length);
@@ -172,7 +183,9 @@ export class CoreRelocator {
           throw new CoreError(`no instruction starts at byte ${offset}`);
         }
         path = parseLocal(local, relocation);
-        const why = patch(view, offset, this.#resolve(path, relocation), local.littleEndian);
+        const result = this.#resolve(path, relocation);
+        seen?.(path, result);
+        const why = patch(view, offset, result, local.littleEndian);
         if (why) poisons.push({ insn, reason: `${relocationWords(local, relocation, path)}: ${why}` });
       } catch (error) {
         if (!(error instanceof DetraceError)) throw error;
@@ -185,10 +198,10 @@ export class CoreRelocator {
     return poisons;
   }
 
-  #resolve(path: Path, { kind, typeId, accessString }: CoreRelocation): Result {
+  #resolve(path: Path, { kind, typeId, accessString }: CoreRelocation): CoreResult {
     if (kind === BPF_CORE_TYPE_ID_LOCAL) {
       const local = evaluate(path, kind);
-      return { local, target: local, why: "" };
+      return { local, target: local, why: "", matches: [] };
     }
     const root = this.#root(typeId), key = kind + "@" + accessString;
     let result = root.results.get(key);
@@ -231,9 +244,9 @@ export class CoreRelocator {
 }
 
 /** Tries a record on each candidate that is left, and keeps those that it matches, if any. */
-function choose(path: Path, kind: number, known: Root): Result {
-  const local = evaluate(path, kind), fit: Candidate[] = [], unfit: string[] = [];
-  let target: Answer | undefined, bits = 0, why = "";
+function choose(path: Path, kind: number, known: Root): CoreResult {
+  const local = evaluate(path, kind), fit: Path[] = [], unfit: string[] = [];
+  let target: CoreAnswer | undefined, bits = 0, why = "";
   for (const candidate of known.candidates) {
     const { btf, root } = candidate;
     let match: Path | string = "";
@@ -247,7 +260,7 @@ function choose(path: Path, kind: number, known: Root): Result {
       continue;
     }
     const answer = evaluate(match, kind);
-    fit.push(candidate);
+    fit.push(match);
     if (!target) [target, bits] = [answer, match.bits];
     else if (bits !== match.bits || target.value !== answer.value) {
       const [a, b] = bits !== match.bits
@@ -277,7 +290,7 @@ function choose(path: Path, kind: number, known: Root): Result {
   ) {
     why = unfit.slice(0, 8).join("; ") || "there is no such type";
   } else target = { ...local, value: 0n };
-  return { local, target, why };
+  return { local, target, why, matches: fit };
 }
 
 /** A candidate in words: which type of which BTF. */
@@ -286,8 +299,8 @@ function words({ btf, root }: Candidate): string {
 }
 
 /** Answers what `kind` asks about the end of a path. */
-function evaluate({ btf, root, bits, accessors }: Path, kind: number): Answer {
-  const answer = (value: number | bigint, sure = true): Answer => {
+function evaluate({ btf, root, bits, accessors }: Path, kind: number): CoreAnswer {
+  const answer = (value: number | bigint, sure = true): CoreAnswer => {
     return { value: BigInt.asUintN(64, BigInt(value)), sure, type: 0, bytes: 0 };
   };
   if (kind === BPF_CORE_TYPE_ID_LOCAL || kind === BPF_CORE_TYPE_ID_TARGET) return answer(root, false);
@@ -340,7 +353,7 @@ function evaluate({ btf, root, bits, accessors }: Path, kind: number): Answer {
 const WIDTHS = [4, 2, 1, 8];
 
 /** Puts a result into the instruction at byte `at`. @returns Why the instruction was made invalid; empty if it was not. */
-function patch(insns: DataView, at: number, { local, target, why }: Result, little: boolean): string {
+function patch(insns: DataView, at: number, { local, target, why }: CoreResult, little: boolean): string {
   const code = insns.getUint8(at), form = code & 7, wide = code === (BPF_LD | BPF_DW);
   const end = at + (wide ? 16 : 8);
   if (end > insns.byteLength) throw new CoreError("the instruction is cut off");

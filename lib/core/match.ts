@@ -72,6 +72,7 @@ function findMember(path: Path, id: number, name: string, bytes: Uint8Array, wit
     without ??= new Set();
     if (!without.has(inner) && findMember(path, inner, name, bytes, without)) return true;
     without.add(inner);
+    path.members.pop();
     path.bits = bits;
   }
   path.steps--;

@@ -89,6 +89,8 @@ export class Path {
   steps = 0;
   /** The steps that have a name or are elements. */
   readonly accessors: Accessor[] = [];
+  /** Every member on the way, anonymous ones too: the struct or union, and which of its members. */
+  readonly members: [type: number, index: number][] = [];
 
   /** The types. */
   readonly btf: Btf;
@@ -115,6 +117,7 @@ export class Path {
   member(type: number, index: number, name: string): number {
     const { btf } = this, field = btf.skip(btf.memberType(type, index));
     this.bits += btf.memberBitOffset(type, index);
+    this.members.push([type, index]);
     if (name) this.accessors.push({ type, index, name, field });
     return field;
   }
@@ -212,12 +215,15 @@ export function typeWords(btf: Btf, id: number): string {
 /** A relocation in words: `byte offset of struct task_struct.comm[3]`. `path`: if its access string could be followed. */
 export function relocationWords(btf: Btf, relocation: CoreRelocation, path: Path | undefined): string {
   const { accessString, kind, typeId } = relocation;
-  let words = `${ASKED[kind] ?? "answer " + kind} of ${typeWords(btf, typeId)}`;
+  const words = `${ASKED[kind] ?? "answer " + kind} of ${typeWords(btf, typeId)}`;
   if (!path) return `${words} (access string ${JSON.stringify(accessString.slice(0, 80))})`;
-  path.accessors.forEach(({ index, name }, i) => {
-    if (isEnumeratorKind(kind)) words += "::" + name;
-    else if (name) words += "." + name;
-    else if (i || index) words += `[${index}]`;
-  });
-  return words;
+  return words + accessWords(path, kind);
+}
+
+/** What a path leads to, behind the words for its root type: `.comm[3]`, `::PIDTYPE_PID`. */
+export function accessWords({ accessors }: Path, kind: number): string {
+  return accessors.map(({ index, name }, i) => {
+    if (isEnumeratorKind(kind)) return "::" + name;
+    return name ? "." + name : i || index ? `[${index}]` : "";
+  }).join("");
 }

@@ -34,8 +34,8 @@ export const STT_NOTYPE = 0, STT_OBJECT = 1, STT_FUNC = 2, STT_SECTION = 3, STT_
 export const STV_HIDDEN = 2;
 /** Segment types: mapped into memory, notes. */
 export const PT_LOAD = 1, PT_NOTE = 4;
-/** Segment flag: executable. */
-export const PF_X = 1;
+/** Segment flags: executable, writable. */
+export const PF_X = 1, PF_W = 2;
 
 const SHT_NULL = 0;
 const SHT_SYMTAB_SHNDX = 18;
@@ -282,9 +282,12 @@ export class Elf {
    * The symbols of the full table ("static") or of the dynamic linker's ("dynamic"), the empty first one included;
    * none if there is no such table.
    *
+   * @param kind Which table.
+   * @param wanted Takes only symbols of these names. A big program has millions of symbols: looking through them costs
+   *   little, keeping them all does not.
    * @throws {ElfError} The table, its strings or its versions are broken.
    */
-  symbols(kind: "static" | "dynamic"): ElfSymbol[] {
+  symbols(kind: "static" | "dynamic", wanted: (name: string) => boolean = () => true): ElfSymbol[] {
     const type = kind === "static" ? SHT_SYMTAB : SHT_DYNSYM;
     const table = this.sections.find((section) => section.type === type);
     if (!table) return [];
@@ -294,13 +297,16 @@ export class Elf {
     const wide = this.sections.find((s) => s.type === SHT_SYMTAB_SHNDX && s.link === table.index);
     const wideView = wide && this.#records(wide, 4, count);
     const versions = kind === "dynamic" && count > 0 ? this.#versions(nameOf, count) : undefined;
-    return Array.from({ length: count }, (_, index) => {
+    const symbols: ElfSymbol[] = [];
+    for (let index = 0; index < count; index++) {
       const at = index * 24;
+      const name = nameOf(this.#u32(view, at));
+      if (!wanted(name)) continue;
       const info = view.getUint8(at + 4);
       const shndx = this.#u16(view, at + 6);
-      return {
+      symbols.push({
         index,
-        name: nameOf(this.#u32(view, at)),
+        name,
         value: this.#i64(view, at + 8),
         size: this.#u64(view, at + 16),
         type: info & 15,
@@ -308,8 +314,9 @@ export class Elf {
         visibility: view.getUint8(at + 5) & 3,
         shndx: shndx === SHN_XINDEX && wideView ? this.#u32(wideView, index * 4) : shndx,
         ...versions?.(index),
-      };
-    });
+      });
+    }
+    return symbols;
   }
 
   /**
@@ -422,7 +429,7 @@ export class Elf {
 
   /**
    * A reader of names in a string table. Names may overlap, so what it decodes in all is bounded by the file's
-   * size: else a small file could ask for terabytes.
+   * size: else a small file could ask for terabytes. It remembers the first 65536 of them.
    */
   #strings(index: number): (offset: number) => string {
     const section = this.sections[index];
@@ -436,7 +443,8 @@ export class Elf {
         const end = table.indexOf(0, offset);
         budget -= end - offset;
         if (end < 0 || budget < 0) throw new ElfError(`${label(section)} does not hold the names it should`);
-        known.set(offset, name = decode(table.subarray(offset, end)));
+        name = decode(table.subarray(offset, end));
+        if (known.size < 65536) known.set(offset, name);
       }
       return name;
     };

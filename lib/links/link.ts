@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DetraceError } from "../error.ts";
 import type { BpfMap } from "../maps/map.ts";
 import { linkCreate, linkDetach, linkUpdate, objGetInfo, objPin } from "../sys/bpf.ts";
 import { closeFd } from "../sys/door.ts";
@@ -45,13 +46,14 @@ export interface AttachWay {
 }
 
 /** How a link holds on: see {@link Link.kind}. */
-export type LinkKind = "link" | "perf_event" | "netlink" | "group";
+export type LinkKind = "link" | "perf_event" | "call" | "table" | "group";
 
 /** A program that is attached. Closing the link detaches it, unless the link is pinned. */
 export class Link implements Disposable {
   /**
-   * How it is attached: `link` a bpf link, `perf_event` an event of its own (kernels before 5.15), `netlink` by a message
-   * to the network's configuration, `group` by several links at once.
+   * How it is attached: `link` a bpf link, `perf_event` an event of its own (kernels before 5.15), `call` by a call
+   * that closing undoes (a message to the network's configuration, a socket's option), `table` by the value of a map
+   * (struct_ops), `group` by several links at once.
    */
   readonly kind: LinkKind;
   /** The links of a `group`. */
@@ -170,7 +172,7 @@ export function attachAll<T>(places: Iterable<T>, attach: (place: T) => Link): L
  * @param progFd The program.
  * @param options `cookie`: what `bpf_get_attach_cookie()` gives (5.15). `cleanup`: called when the link is closed, or if
  *   this fails.
- * @throws {SyscallError}
+ * @throws {DetraceError} A cookie is not to be had; {@link SyscallError} if the kernel refuses.
  */
 export function attachPerfEvent(
   eventFd: number,
@@ -183,9 +185,10 @@ export function attachPerfEvent(
       const fd = linkCreate({ progFd, targetFd: eventFd, attachType: BPF_PERF_EVENT, cookie });
       return new Link("link", [fd, eventFd], rest);
     } catch (error) {
-      if (!(error instanceof SyscallError) || error.code !== "EINVAL" || cookie) throw error;
+      if (!(error instanceof SyscallError) || error.code !== "EINVAL") throw error;
     }
     perfEventSetBpf(eventFd, progFd);
+    if (cookie) throw new DetraceError("this kernel has no cookies for perf events (Linux 5.15)");
     perfEventEnable(eventFd);
     return new Link("perf_event", [eventFd], rest);
   } catch (error) {

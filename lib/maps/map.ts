@@ -23,7 +23,16 @@ import {
   objGetInfo,
   objPin,
 } from "../sys/bpf.ts";
-import { type Buffer, closeFd, Fd, map, type Mapping, PROT_READ, PROT_WRITE } from "../sys/door.ts";
+import {
+  type Buffer,
+  closeFd,
+  duplicateFd,
+  Fd,
+  map,
+  type Mapping,
+  PROT_READ,
+  PROT_WRITE,
+} from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { possibleCpus } from "../sys/process.ts";
 import {
@@ -158,6 +167,11 @@ export class BpfMap implements Disposable, MapInfo {
   /** Opens the map pinned at a path of a bpf file system. */
   static fromPin(path: string): BpfMap {
     return BpfMap.fromFd(objGet(path));
+  }
+
+  /** Another owner of the same map. */
+  duplicate(): BpfMap {
+    return new BpfMap(duplicateFd(this.fd), this);
   }
 
   /** Pins the map, so that it outlives this process. */

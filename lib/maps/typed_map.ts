@@ -6,6 +6,7 @@
 
 import { DetraceError } from "../error.ts";
 import type { Buffer } from "../sys/door.ts";
+import { deleteAll, updateAll } from "./batch.ts";
 import type { Codec } from "./codec.ts";
 import type { BpfMap } from "./map.ts";
 
@@ -117,6 +118,18 @@ export class TypedMap<K, V> implements Iterable<[key: K, value: V]> {
   /** Deletes an entry. Says whether there was one. */
   delete(key: K): boolean {
     return this.map.delete(this.#key.encode(key));
+  }
+
+  /** Makes or changes many entries. See {@link updateAll} of batch.ts. */
+  updateAll(entries: Iterable<readonly [key: K, value: V]>): void {
+    const encode = ([key, value]: readonly [K, V]) =>
+      [this.#key.encode(key), this.#value.encode(value)] as const;
+    updateAll(this.map, Iterator.from(entries).map(encode));
+  }
+
+  /** Deletes many entries and says how many there were. See {@link deleteAll} of batch.ts. */
+  deleteAll(keys: Iterable<K>): number {
+    return deleteAll(this.map, Iterator.from(keys).map((key) => this.#key.encode(key)));
   }
 
   /** Deletes an entry and gives back its value, undefined if there was none. See {@link BpfMap.take}. */

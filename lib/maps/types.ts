@@ -72,6 +72,8 @@ export const BPF_MAP_TYPE_CGRP_STORAGE = 32;
 export const BPF_MAP_TYPE_ARENA = 33;
 /** Instructions that indirect jumps go to (6.19). */
 export const BPF_MAP_TYPE_INSN_ARRAY = 34;
+/** Hash table that grows with its entries (7.2); not for tracing programs. */
+export const BPF_MAP_TYPE_RHASH = 35;
 
 /** Update flag: make the entry, or change it. */
 export const BPF_ANY = 0;

@@ -40,7 +40,8 @@ export interface SpecSource {
  * Builds a spec, for `new BpfObject(spec, ALL_PARTS)`.
  *
  * @param source Programs, maps, data.
- * @throws {DetraceError} A section that the loader does not know, or code with a label that is not there.
+ * @throws {DetraceError} A section that the loader does not know, code with a label that is not there, or a map of what is
+ * not there.
  *
  * @example
  * ```ts
@@ -101,6 +102,12 @@ export function buildSpec(source: SpecSource): BpfObjectSpec {
     const parsed = parseSection(section);
     if (!parsed) throw new DetraceError(`program ${key}: the loader knows no section "${section}"`);
     spec.programs.set(key, { ...functionSpec(key, code, typeId), ...parsed });
+  }
+  for (const { name: map, inner, values } of spec.maps.values()) {
+    for (const value of values?.values() ?? []) {
+      if ((inner ? spec.maps : spec.programs).has(value)) continue;
+      throw new DetraceError(`map ${map}: there is no ${inner ? "map" : "program"} ${value} to put into it`);
+    }
   }
   return spec;
 }

@@ -29,8 +29,8 @@ export type ExternValue =
   | { kind: "data"; offset: number }
   /** `.ksyms` without a type: the symbol's address. */
   | { kind: "address"; value: bigint }
-  /** `.ksyms` with a type: id of the variable or function in the kernel's BTF. */
-  | { kind: "btf"; id: number }
+  /** `.ksyms` with a type: id of the variable or function in the kernel's BTF, or in that of a module. */
+  | { kind: "btf"; id: number; module?: string; fd?: number }
   /** `.ksyms`: weak and absent. */
   | { kind: "missing" };
 
@@ -38,6 +38,8 @@ export type ExternValue =
 export interface ExternSources {
   /** The kernel's BTF. */
   kernelBtf: () => Btf;
+  /** The BTF of its modules by name. */
+  modules?: () => Map<string, Btf>;
   /** The kernel's symbols: all addresses of a name, its `.llvm.` suffix left out. */
   kallsyms: () => { lookup(name: string): bigint[] };
   /** Text of a kernel configuration, as a file of it has it: its lines win over those of the next. */
@@ -264,21 +266,26 @@ class Resolver {
       if (value !== undefined) return { kind: "address", value };
     } else {
       const kernel = this.#kernel ??= this.sources.kernelBtf();
-      const id = isFunction
-        ? kernel.find(essentialName(name), BTF_KIND_FUNC)
-        : kernel.find(name, BTF_KIND_VAR);
+      const wanted = isFunction ? essentialName(name) : name;
+      const find = (types: Btf) => types.find(wanted, isFunction ? BTF_KIND_FUNC : BTF_KIND_VAR);
+      let types = kernel, id = find(kernel), module: string | undefined;
+      if (id === undefined) {
+        for ([module, types] of this.sources.modules?.() ?? []) if ((id = find(types)) !== undefined) break;
+      }
       if (id !== undefined) {
-        const theirs = kernel.skip(kernel.sizeOrType(id));
-        if (typesCompatible(btf, type, kernel, theirs)) return { kind: "btf", id };
+        const theirs = types.skip(types.sizeOrType(id));
+        if (typesCompatible(btf, type, types, theirs)) {
+          return { kind: "btf", id, ...module !== undefined && { module } };
+        }
         if (!isFunction) {
           this.#refuse(
             name,
-            `is declared as ${typeWords(btf, type)}, but the kernel has ${typeWords(kernel, theirs)}`,
+            `is declared as ${typeWords(btf, type)}, but the kernel has ${typeWords(types, theirs)}`,
           );
         }
         if (!weak) this.#refuse(name, "has other parameters or another result in the kernel");
       }
-      where = `the ${isFunction ? "functions" : "variables"} of the kernel's own BTF`;
+      where = `the ${isFunction ? "functions" : "variables"} of the kernel and its modules`;
     }
     return weak ? { kind: "missing" } : this.#refuse(name, `was not found among ${where}`, WEAK);
   }

@@ -7,6 +7,7 @@
  */
 
 import { DetraceError } from "../error.ts";
+import { canAttachFentry } from "../links/tracing.ts";
 import {
   btfLoad,
   linkCreate,
@@ -45,6 +46,7 @@ export type FeatureName =
   | "btfFunc"
   | "btfFuncGlobal"
   | "btfDatasec"
+  | "fentry"
   | "btfFloat"
   | "btfDeclTag"
   | "btfTypeTag"
@@ -74,6 +76,8 @@ const known = new Map<FeatureName, boolean>();
 export const FEATURES: Readonly<Record<FeatureName, Feature>> = {
   btfFunc: row("functions in BTF", "5.0", () => loadBtf(...PROTOTYPE, 3, 12 << 24, 2)),
   btfDatasec: row("data sections in BTF", "5.2", () => loadBtf(...VARIABLE, 5, 15 << 24 | 1, 4, 2, 0, 4)),
+  // On arm64 6.0. Some kernels of any version forbid it.
+  fentry: { name: "programs at the entry and exit of functions", version: "5.5", probe: canAttachFentry },
   btfFuncGlobal: row("global functions in BTF", "5.6", () => loadBtf(...PROTOTYPE, 3, 12 << 24 | 1, 2)),
   mapBatch: row("map operations in batches", "5.6", () =>
     within(

@@ -18,10 +18,11 @@ import {
   BTF_KIND_UNION,
 } from "../btf/btf.ts";
 import { DetraceError } from "../error.ts";
-import { BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
+import { BPF_MAP_TYPE_ARENA, BPF_MAP_TYPE_INODE_STORAGE, BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
 import { packSpec } from "./pack.ts";
 import { TARGETED } from "./object.ts";
 import { readObject } from "./read.ts";
+import { newerThan } from "./sections.ts";
 import type { BpfObjectSpec } from "./spec.ts";
 import { WAY_FILES } from "./ways.ts";
 
@@ -273,13 +274,27 @@ export function generateSkeleton(
     imports.push(`import { target } from "../lib/object/target.ts";\n`);
     parts.push("target");
   }
-  if ([...spec.maps.values()].some((map) => map.pinByName)) {
+  if (programs.some((p) => newerThan(0, p) !== undefined)) {
+    imports.push(`import { newerThan } from "../lib/object/sections.ts";\n`);
+    parts.push("newerThan");
+  }
+  const maps = [...spec.maps.values()];
+  if (maps.some((map) => map.pinByName)) {
     imports.push(`import { pinning } from "../lib/object/pinning.ts";\n`);
     parts.push("pinning");
   }
-  if ([...spec.maps.values()].some((map) => map.structOps)) {
+  if (maps.some((map) => map.structOps)) {
     imports.push(`import { structOps } from "../lib/object/struct_ops.ts";\n`);
     parts.push("structOps");
+  }
+  if (maps.some((map) => map.type === BPF_MAP_TYPE_ARENA)) {
+    imports.push(`import { arena } from "../lib/object/arena.ts";\n`);
+    parts.push("arena");
+  }
+  // The newest type that the oldest kernel has.
+  if (maps.some((map) => map.type > BPF_MAP_TYPE_INODE_STORAGE)) {
+    imports.push(`import { mapError } from "../lib/object/map_types.ts";\n`);
+    parts.push("mapError");
   }
   if (ways.length) {
     parts.push(`ways: { ${ways.map((way) => `${JSON.stringify(way)}: ${WAY_FILES[way]![1]}`).join(", ")} }`);

@@ -14,7 +14,7 @@ import { loadProgram, Program } from "../programs/program.ts";
 import { btfLoad, mapCreate, type MapCreateAttr, type ProgLoadAttr } from "../sys/bpf.ts";
 import { closeFd, type Mapping } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
-import { possibleCpus } from "../sys/process.ts";
+import { kernelVersion, pageSize, possibleCpus } from "../sys/process.ts";
 import type { ExternValue } from "./externs.ts";
 import { MAP } from "./pack.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
@@ -24,9 +24,10 @@ const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_BTF_ID = 3, BP
 const BPF_PSEUDO_CALL = 1, BPF_PSEUDO_KFUNC_CALL = 2;
 const POISONED_MAP = 2001000000, POISONED_KFUNC = 2002000000;
 const BPF_MAP_TYPE_HASH_OF_MAPS = 13, BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4, BPF_MAP_TYPE_RINGBUF = 27;
+const BPF_MAP_TYPE_USER_RINGBUF = 31, BPF_MAP_TYPE_ARENA = 33;
 const BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
 // Types whose keys and values are not described to the kernel by BTF (they hold descriptors or nothing).
-const WITHOUT_BTF = new Set([3, 4, 7, 8, 12, 13, 15, 16, 17, 18, 27, 31]);
+const WITHOUT_BTF = new Set([3, 4, 7, 8, 12, 13, 14, 15, 16, 17, 18, 25, 27, 31, 33]);
 
 /** BPF_PROG_TYPE_* that are loaded for something: TRACING, STRUCT_OPS, EXT, LSM. */
 export const TARGETED: ReadonlySet<number> = new Set([26, 27, 28, 29]);
@@ -48,19 +49,28 @@ export interface LoaderParts {
     spec: BpfObjectSpec,
     options: LoadOptions,
     kernelBtf: () => Btf,
-  ) => { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined };
+  ) => { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined; close: () => void };
   /** Makes BTF fit for a kernel that did not take it. */
   sanitize?: (btf: Btf) => Uint8Array<ArrayBuffer>;
   /** Finds and makes pinned maps. */
   pinning?: {
+    readonly check: (map: MapSpec, found: BpfMap) => void;
     readonly find: (map: MapSpec, options: LoadOptions) => BpfMap | undefined;
-    readonly pin: (map: MapSpec, made: BpfMap, options: LoadOptions) => () => void;
+    readonly pin: (map: MapSpec, made: BpfMap, options: LoadOptions) => (() => void) | undefined;
   };
+  /** Maps an arena into this process, and gives a `fresh` one its first content. */
+  arena?: (map: MapSpec, made: BpfMap, fresh: boolean) => Mapping;
+  /** Says why a kernel does not take a map; undefined where the kernel's own words are all that is known. */
+  mapError?: (map: MapSpec, cause: SyscallError) => string | undefined;
   /** Prepares and attaches struct_ops. */
   structOps?: {
     readonly prepare: (map: MapSpec, spec: BpfObjectSpec, own: Btf, kernel: Btf) => StructOps;
     readonly attach: (map: BpfMap, value: Uint8Array<ArrayBuffer>) => Link;
   };
+  /** Knows what to do about what the verifier says. */
+  hint?: (cause: string) => string | undefined;
+  /** Knows which Linux brought the programs that the oldest kernels do not load. */
+  newerThan?: (version: number, program: ProgramSpec) => string | undefined;
   /** Ways to attach, by their names in {@link ProgramSpec.attach}. */
   ways?: Readonly<Record<string, AttachWay>>;
   /** Finds what a program is loaded for where that is fixed at loading: fentry, LSM, iterators and so on. */
@@ -95,8 +105,8 @@ export class BpfObject implements Disposable {
   /** Links made by {@link attach}. */
   readonly links: Link[] = [];
   readonly #parts: LoaderParts;
-  readonly #mappings: Mapping[] = [];
-  readonly #views = new Map<string, DataView>();
+  readonly #mappings = new Map<string, Mapping>();
+  readonly #views = new Map<string, DataView<ArrayBuffer>>();
   readonly #tables: Map<string, StructOps> = new Map();
   #begun = false;
   #loaded = false;
@@ -113,11 +123,12 @@ export class BpfObject implements Disposable {
 
   /**
    * The bytes of a global data section: before {@link load} the initial values, to be changed at will; afterwards the
-   * kernel's own memory, shared with the running programs (`.rodata` can no longer be changed then).
+   * kernel's own memory, shared with the running programs (`.rodata` can no longer be changed then). Of an arena: before
+   * {@link load} the initial values of the variables in it, afterwards all of it.
    *
-   * @param section `.rodata`, `.data`, `.bss` or a custom one.
+   * @param section `.rodata`, `.data`, `.bss` or a custom one, or the name of an arena.
    */
-  data(section: string): DataView {
+  data(section: string): DataView<ArrayBuffer> {
     let view = this.#views.get(section);
     if (!view) {
       const bytes = this.spec.maps.get(section)?.data;
@@ -141,12 +152,20 @@ export class BpfObject implements Disposable {
   async load(options: LoadOptions = {}): Promise<this> {
     if (this.#begun) throw new DetraceError(`${this.spec.name} is loaded already`);
     this.#begun = true;
-    const loader = new Loader(this.spec, this.#parts, options, this.maps, this.programs, this.#tables);
+    const loader = new Loader(
+      this.spec,
+      this.#parts,
+      options,
+      this.maps,
+      this.programs,
+      this.#tables,
+      this.#mappings,
+    );
     try {
       await loader.load();
       if (this.#closed) throw new DetraceError(`${this.spec.name} was closed while it was loaded`);
       this.#loaded = true;
-      for (const map of this.spec.maps.values()) if (map.data) this.#share(map);
+      for (const map of this.spec.maps.values()) this.#share(map);
     } catch (error) {
       loader.undo();
       this.close();
@@ -159,12 +178,13 @@ export class BpfObject implements Disposable {
 
   /** From now on a section's view shows the kernel's memory; a read-only section keeps showing the frozen values. */
   #share(map: MapSpec): void {
-    this.#views.delete(map.name);
-    const loaded = this.maps.get(map.name);
-    if (!loaded || map.flags & BPF_F_RDONLY_PROG || !(map.flags & BPF_F_MMAPABLE)) return;
-    const mapping = loaded.mmap({ write: true });
-    this.#mappings.push(mapping);
-    this.#views.set(map.name, new DataView(mapping.bytes.buffer, mapping.bytes.byteOffset, map.valueSize));
+    let mapping = this.#mappings.get(map.name); // an arena's, made before the programs
+    if (!mapping) {
+      if (!map.data || map.flags & BPF_F_RDONLY_PROG || !(map.flags & BPF_F_MMAPABLE)) return;
+      this.#mappings.set(map.name, mapping = this.maps.get(map.name)!.mmap({ write: true }));
+    }
+    const { buffer, byteOffset, length } = mapping.bytes;
+    this.#views.set(map.name, new DataView(buffer, byteOffset, map.valueSize || length));
   }
 
   /**
@@ -263,7 +283,8 @@ export class BpfObject implements Disposable {
     this.#closed = true;
     for (const link of this.links.splice(0)) link.close();
     this.#views.clear();
-    for (const mapping of this.#mappings.splice(0)) mapping.close();
+    for (const mapping of this.#mappings.values()) mapping.close();
+    this.#mappings.clear();
     for (const program of this.programs.values()) program.close();
     for (const map of this.maps.values()) map.close();
     this.programs.clear();
@@ -284,6 +305,7 @@ class Loader {
   #running!: () => Btf;
   #relocator: CoreRelocator | undefined;
   #externs: Map<string, ExternValue> = new Map();
+  #closeModules: (() => void) | undefined;
   readonly #poisons = new Map<string, readonly CorePoison[]>();
   readonly #relocated = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly #undo: (() => void)[] = [];
@@ -295,6 +317,7 @@ class Loader {
     private readonly maps: Map<string, BpfMap>,
     private readonly programs: Map<string, Program>,
     private readonly tables: Map<string, StructOps>,
+    private readonly mappings: Map<string, Mapping>,
   ) {}
 
   async load(): Promise<void> {
@@ -325,6 +348,7 @@ class Loader {
 
   close(): void {
     if (this.#btfFd >= 0) closeFd(this.#btfFd);
+    this.#closeModules?.();
   }
 
   /** Takes back what others would see of a loading that failed. */
@@ -333,11 +357,9 @@ class Loader {
   }
 
   async #prepareStructOps(map: MapSpec): Promise<void> {
-    if (!this.parts.structOps) {
-      throw new DetraceError(`${this.spec.name} is opened without what struct_ops need`);
-    }
+    const { prepare } = this.#part("structOps", "attaches struct_ops");
     if (!this.#kernel) await this.#readKernelBtf();
-    const table = this.parts.structOps.prepare(map, this.spec, await this.#types(), this.#kernel());
+    const table = prepare(map, this.spec, await this.#types(), this.#kernel());
     map.valueSize = table.valueSize;
     this.tables.set(map.name, table);
   }
@@ -376,57 +398,61 @@ class Loader {
 
   #createMap(map: MapSpec): void {
     if (this.maps.has(map.name)) return; // made already, as a value of another
-    let inner: BpfMap | undefined;
+    adjust(map);
+    const pinning = isPinned(map) && this.#part("pinning", "pins maps");
+    if (map.reuse) this.parts.pinning?.check(map, map.reuse);
+    const found = map.reuse?.duplicate() ?? (pinning ? pinning.find(map, this.options) : undefined);
+    const made = found ?? this.#makeMap(map);
+    this.maps.set(map.name, made);
+    if (map.type === BPF_MAP_TYPE_ARENA) {
+      this.mappings.set(map.name, this.#part("arena", "maps arenas")(map, made, !found));
+    }
+    if (found) return;
+    if (map.data && !this.mappings.has(map.name)) {
+      made.set(word(0), map.data);
+      if (map.flags & BPF_F_RDONLY_PROG) made.freeze();
+    }
+    for (const [slot, name] of map.inner && map.values || []) {
+      this.#createMap(this.spec.maps.get(name)!);
+      made.set(word(slot), word(this.maps.get(name)!.fd));
+    }
+    if (!pinning) return;
+    const undo = pinning.pin(map, made, this.options);
+    if (undo) this.#undo.push(undo);
+    else {
+      // Another object was quicker.
+      this.mappings.get(map.name)?.close();
+      made.close();
+      this.maps.delete(map.name);
+      this.#createMap(map);
+    }
+  }
+
+  #makeMap(map: MapSpec): BpfMap {
+    const inner = map.inner && this.#makeMap(map.inner);
     try {
-      if (map.inner) inner = new BpfMap(this.#createMapFd(map.inner, -1), infoOf(map.inner));
-      const found = this.#findMap(map);
-      const created = found ?? new BpfMap(this.#createMapFd(map, inner?.fd ?? -1), infoOf(map));
-      this.maps.set(map.name, created);
-      if (!found) {
-        if (map.data) {
-          created.set(new Uint8Array(4), map.data);
-          if (map.flags & BPF_F_RDONLY_PROG) created.freeze();
-        }
-        if (isPinned(map)) this.#undo.push(this.parts.pinning!.pin(map, created, this.options));
-      }
-      if (map.inner) {
-        for (const [slot, name] of map.values ?? []) {
-          const target = this.maps.get(name) ??
-            (this.#createMap(this.spec.maps.get(name)!), this.maps.get(name)!);
-          created.set(
-            new Uint8Array(new Uint32Array([slot]).buffer),
-            new Uint8Array(new Uint32Array([target.fd]).buffer),
-          );
-        }
-      }
+      return new BpfMap(this.#createMapFd(map, inner?.fd ?? -1), infoOf(map));
     } finally {
       inner?.close();
     }
   }
 
-  /** A map that is there already. */
-  #findMap(map: MapSpec): BpfMap | undefined {
-    if (map.reuse) return BpfMap.fromId(map.reuse.id);
-    if (!isPinned(map)) return undefined;
-    if (!this.parts.pinning) throw new DetraceError(`${this.spec.name} is opened without what pins maps`);
-    return this.parts.pinning.find(map, this.options);
+  /** What the object was opened with, for what not all objects need. */
+  #part<K extends keyof LoaderParts>(key: K, does: string): NonNullable<LoaderParts[K]> {
+    const part = this.parts[key];
+    if (part) return part;
+    throw new DetraceError(`${this.spec.name} is opened without what ${does}`);
   }
 
   #createMapFd(map: MapSpec, innerMapFd: number): number {
-    const perCpu = map.type === BPF_MAP_TYPE_PERF_EVENT_ARRAY && map.maxEntries === 0;
     const attr: MapCreateAttr = {
-      type: map.type,
-      keySize: map.keySize,
-      valueSize: map.valueSize,
-      maxEntries: perCpu ? possibleCpus() : map.maxEntries,
-      flags: map.flags,
+      ...infoOf(map),
       name: map.name.startsWith(".")
         ? `${this.spec.name.slice(0, Math.max(0, 15 - map.name.length))}${map.name}`
         : map.name,
       mapExtra: map.extra,
       numaNode: map.numaNode,
     };
-    if (map.type === BPF_MAP_TYPE_PERF_EVENT_ARRAY) attr.keySize ||= 4, attr.valueSize ||= 4;
     if (innerMapFd >= 0) attr.innerMapFd = innerMapFd;
     const table = this.tables.get(map.name);
     if (table) Object.assign(attr, { btfFd: this.#btfFd, btfVmlinuxValueTypeId: table.valueTypeId });
@@ -448,25 +474,20 @@ class Loader {
       return mapCreate(attr);
     } catch (cause) {
       if (!(cause instanceof SyscallError)) throw cause;
-      const ringbuf = map.type === BPF_MAP_TYPE_RINGBUF && cause.code === "EINVAL";
       throw new DetraceError(
-        `cannot make map ${map.name}: ${cause.message}`,
+        `cannot make map ${map.name}: ${this.parts.mapError?.(map, cause) ?? cause.message}`,
         {
           cause,
-          ...(ringbuf
-            ? { hint: "ring buffers need Linux 5.8 and a size that is a power of two of pages" }
-            : {}),
         },
       );
     }
   }
 
   #resolveExterns(): void {
-    if (!this.parts.externs) {
-      throw new DetraceError(`${this.spec.name} has externs, and is opened without what finds them`);
-    }
-    const { values, kconfig } = this.parts.externs(this.spec, this.options, () => this.#kernel());
+    const find = this.#part("externs", "finds externs");
+    const { values, kconfig, close } = find(this.spec, this.options, () => this.#kernel());
     this.#externs = values;
+    this.#closeModules = close;
     if (!kconfig) return;
     this.spec.maps.set(".kconfig", {
       ...MAP,
@@ -512,7 +533,10 @@ class Loader {
   }
 
   /** A program with its subprograms behind it, calls and references resolved. */
-  #link(program: ProgramSpec): { insns: Uint8Array<ArrayBuffer>; at: Map<FunctionSpec, number> } {
+  #link(
+    program: ProgramSpec,
+  ): { insns: Uint8Array<ArrayBuffer>; at: Map<FunctionSpec, number>; modules: number[] } {
+    const modules = [0]; // index 0 is the kernel
     const at = new Map<FunctionSpec, number>();
     let length = 0;
     const order = new Set<FunctionSpec>([program]);
@@ -552,11 +576,15 @@ class Loader {
           }
           case "kfunc":
           case "extern":
-            this.#linkExtern(reference.symbol, reference.kind === "kfunc", source, imm);
+            this.#linkExtern(reference.symbol, reference.kind === "kfunc", source, imm, (fd) => {
+              if (fd === undefined) return; // the kernel's own
+              if (!modules.includes(fd)) modules.push(fd);
+              view.setInt16(offset + 2, modules.indexOf(fd), true);
+            });
         }
       }
     }
-    return { insns, at };
+    return { insns, at, modules };
   }
 
   #linkExtern(
@@ -564,10 +592,11 @@ class Loader {
     call: boolean,
     source: (src: number) => void,
     imm: (low: number, high?: number) => void,
+    module: (fd?: number) => void,
   ): void {
     const value = this.#externs.get(name);
     if (call) {
-      if (value?.kind === "btf") source(BPF_PSEUDO_KFUNC_CALL), imm(value.id);
+      if (value?.kind === "btf") source(BPF_PSEUDO_KFUNC_CALL), imm(value.id), module(value.fd);
       else source(0), imm(POISONED_KFUNC + [...this.spec.externs.keys()].indexOf(name));
       return;
     }
@@ -579,7 +608,7 @@ class Loader {
         source(0), imm(Number(BigInt.asIntN(32, value.value)), Number(BigInt.asIntN(32, value.value >> 32n)));
         break;
       case "btf":
-        source(BPF_PSEUDO_BTF_ID), imm(value.id, 0);
+        source(BPF_PSEUDO_BTF_ID), imm(value.id, value.fd ?? 0);
         break;
       default:
         source(0), imm(0, 0);
@@ -588,7 +617,7 @@ class Loader {
 
   async #loadProgram(program: ProgramSpec): Promise<Program> {
     const { spec } = this;
-    const { insns, at } = this.#link(program);
+    const { insns, at, modules } = this.#link(program);
     const attr: ProgLoadAttr = {
       type: program.type,
       insns,
@@ -598,6 +627,7 @@ class Loader {
       expectedAttachType: program.expectedAttachType,
       kernelVersion: spec.version,
     };
+    if (modules.length > 1) attr.fdArray = new Int32Array(modules);
     const target = TARGETED.has(program.type) ? this.#target(program) : undefined;
     Object.assign(attr, target);
     if (this.#btfFd >= 0) {
@@ -614,7 +644,12 @@ class Loader {
     try {
       return await loadProgram(attr, async () => {
         const types = this.spec.btfBytes && await this.#types();
-        return { line: (insn) => types && lineOf(types, at, insn), poisons: () => this.#reasons(at) };
+        return {
+          line: (insn) => types && lineOf(types, at, insn),
+          poisons: () => this.#reasons(at),
+          since: this.parts.newerThan?.(kernelVersion(), program),
+          hint: this.parts.hint,
+        };
       });
     } finally {
       target?.close?.();
@@ -623,11 +658,9 @@ class Loader {
 
   #target(program: ProgramSpec): LoadTarget {
     if (program.attachBtfId !== undefined) return { attachBtfId: program.attachBtfId };
-    if (!this.parts.target) {
-      throw new DetraceError(`${this.spec.name} is opened without what finds the targets of its programs`);
-    }
+    const find = this.#part("target", "finds targets of programs");
     try {
-      return this.parts.target(program, this.#running);
+      return find(program, this.#running);
     } catch (cause) {
       if (!(cause instanceof DetraceError)) throw cause;
       throw new DetraceError(`cannot load program ${program.name}: ${cause.message}`, {
@@ -651,13 +684,14 @@ class Loader {
       for (const [slot, name] of map.values) {
         const program = this.programs.get(name);
         if (!program) continue;
-        this.maps.get(map.name)!.set(
-          new Uint8Array(new Uint32Array([slot]).buffer),
-          new Uint8Array(new Uint32Array([program.fd]).buffer),
-        );
+        this.maps.get(map.name)!.set(word(slot), word(program.fd));
       }
     }
   }
+}
+
+function word(value: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new Uint32Array([value]).buffer);
 }
 
 function words(rows: readonly (readonly number[])[]): Uint8Array<ArrayBuffer> {
@@ -693,6 +727,21 @@ function lineInfo(at: Map<FunctionSpec, number>): Uint8Array<ArrayBuffer> {
     for (const end = to + fn.lines.length; to < end; to += 4) all[to]! += start;
   }
   return new Uint8Array(all.buffer);
+}
+
+/** Fills in what depends on the machine. */
+function adjust(map: MapSpec): void {
+  if (map.inner) adjust(map.inner);
+  if (map.type === BPF_MAP_TYPE_PERF_EVENT_ARRAY) {
+    map.keySize ||= 4;
+    map.valueSize ||= 4;
+    map.maxEntries ||= possibleCpus();
+  } else if (
+    (map.type === BPF_MAP_TYPE_RINGBUF || map.type === BPF_MAP_TYPE_USER_RINGBUF) && map.maxEntries
+  ) {
+    // The kernel takes powers of two of at least a page, whose size is not the same everywhere.
+    map.maxEntries = 2 ** Math.ceil(Math.log2(Math.max(map.maxEntries, pageSize())));
+  }
 }
 
 function isPinned(map: MapSpec): boolean {

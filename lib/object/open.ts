@@ -4,16 +4,31 @@
  * @module
  */
 
+import { arena } from "./arena.ts";
+import { mapError } from "./map_types.ts";
 import { BpfObject, type LoaderParts } from "./object.ts";
+import { verifierHint } from "../programs/hints.ts";
 import { externs, sanitize } from "./parts.ts";
 import { pinning } from "./pinning.ts";
 import { readObject } from "./read.ts";
+import { newerThan } from "./sections.ts";
 import { structOps } from "./struct_ops.ts";
 import { target } from "./target.ts";
 import { WAYS } from "./ways.ts";
 
 /** All parts of the loader. */
-export const ALL_PARTS: LoaderParts = { externs, sanitize, pinning, structOps, target, ways: WAYS };
+export const ALL_PARTS: LoaderParts = {
+  arena,
+  externs,
+  hint: verifierHint,
+  mapError,
+  newerThan,
+  pinning,
+  sanitize,
+  structOps,
+  target,
+  ways: WAYS,
+};
 
 /**
  * Opens an object file made by clang for the BPF target. Nothing is asked of the kernel before `load()`.

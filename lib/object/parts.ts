@@ -5,26 +5,29 @@
  */
 
 import type { Btf } from "../btf/btf.ts";
+import { loadModuleBtfs } from "../btf/kernel.ts";
 import { sanitizeBtf } from "../btf/sanitize.ts";
 import { Kallsyms } from "../symbols/kallsyms.ts";
-import { ARCH } from "../sys/door.ts";
+import { ARCH, closeFd } from "../sys/door.ts";
 import { kernelVersion } from "../sys/process.ts";
 import { type ExternValue, resolveExterns } from "./externs.ts";
 import { has } from "./features.ts";
 import { readKernelConfig } from "./kernel_config.ts";
 import type { LoadOptions } from "./object.ts";
 import type { BpfObjectSpec } from "./spec.ts";
+import { openModule } from "./target.ts";
 
 /** Values of externs, from the running kernel. */
 export function externs(
   spec: BpfObjectSpec,
   options: LoadOptions,
   kernelBtf: () => Btf,
-): { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined } {
+): { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined; close: () => void } {
   let symbols: Kallsyms | undefined;
   const kallsyms = () => symbols ??= Kallsyms.load();
-  return resolveExterns(spec, {
+  const resolved = resolveExterns(spec, {
     kernelBtf,
+    modules: () => loadModuleBtfs(kernelBtf()),
     kallsyms,
     kconfig: options.kconfig,
     readKconfig: readKernelConfig,
@@ -33,6 +36,19 @@ export function externs(
     hasSyscallWrapper: () =>
       kallsyms().lookup(ARCH === "x86" ? "__x64_sys_bpf" : "__arm64_sys_bpf").length > 0,
   });
+  // The same descriptor for all of a module: programs have room for a few.
+  const fds = new Map<string, number>();
+  for (const value of resolved.values.values()) {
+    if (value.kind !== "btf" || value.module === undefined) continue;
+    const fd = fds.get(value.module) ?? openModule(value.module);
+    fds.set(value.module, value.fd = fd);
+  }
+  return {
+    ...resolved,
+    close: () => {
+      for (const fd of fds.values()) closeFd(fd);
+    },
+  };
 }
 
 /** BTF without what the running kernel does not know. */

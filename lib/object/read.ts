@@ -30,7 +30,9 @@ const SHF_EXECINSTR = 4;
 const STT_FUNC = 2, STB_WEAK = 2;
 const EM_BPF = 247;
 const R_BPF_64_64 = 1, R_BPF_64_32 = 10;
-const BPF_MAP_TYPE_ARRAY = 2;
+const BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_ARENA = 33;
+/** Where clang puts variables of address space 1 (`__arena`). */
+const ARENA_SECTION = ".addr_space.1";
 const BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
 const LDDW = 0x18, CALL = 0x85;
 const BPF_PSEUDO_CALL = 1;
@@ -69,6 +71,8 @@ class Reader {
   readonly #functions = new Map<number, ElfSymbol[]>();
   /** Map names by offset in `.maps`. */
   readonly #mapAt = new Map<number, string>();
+  /** Map names by the sections whose data they hold. */
+  readonly #mapOf = new Map<string, string>();
 
   constructor(bytes: Uint8Array<ArrayBuffer>, name: string) {
     const elf = this.#elf = Elf.parse(bytes);
@@ -254,37 +258,52 @@ class Reader {
 
   #readGlobals(): void {
     for (const section of this.#sections) {
-      if (!isDataSection(section.name) || (section.type !== SHT_PROGBITS && section.type !== SHT_NOBITS)) {
-        continue;
-      }
-      if (section.size === 0) continue;
+      const inArena = section.name === ARENA_SECTION;
+      if (!inArena && !isDataSection(section.name)) continue;
+      if (section.type !== SHT_PROGBITS && section.type !== SHT_NOBITS || section.size === 0) continue;
       // The value of an array map: the kernel takes no more than this, and a file can claim any size for .bss.
       if (section.size > 0x3fffffff) {
         refuse(this.spec.name, `section ${section.name} is larger than a map can be`);
       }
-      if (this.spec.maps.has(section.name)) refuse(this.spec.name, `has two sections called ${section.name}`);
+      if (this.#mapOf.has(section.name) || this.spec.maps.has(section.name)) {
+        refuse(this.spec.name, `has two sections called ${section.name}`);
+      }
       const readOnly = section.name.startsWith(".rodata");
       const data: Uint8Array<ArrayBuffer> = new Uint8Array(section.size);
       if (section.type === SHT_PROGBITS) data.set(this.#elf.data(section));
-      this.spec.maps.set(section.name, {
-        ...MAP,
-        name: section.name,
-        type: BPF_MAP_TYPE_ARRAY,
-        keySize: 4,
-        valueSize: section.size,
-        maxEntries: 1,
-        flags: BPF_F_MMAPABLE | (readOnly ? BPF_F_RDONLY_PROG : 0),
-        valueTypeId: this.#btf?.find(section.name, BTF_KIND_DATASEC) ?? 0,
-        extra: 0n,
-        data,
-      });
+      const map = inArena ? this.#arena() : section.name;
+      this.#mapOf.set(section.name, map);
+      if (inArena) this.spec.maps.get(map)!.data = data;
+      else {
+        this.spec.maps.set(map, {
+          ...MAP,
+          name: map,
+          type: BPF_MAP_TYPE_ARRAY,
+          keySize: 4,
+          valueSize: section.size,
+          maxEntries: 1,
+          flags: BPF_F_MMAPABLE | (readOnly ? BPF_F_RDONLY_PROG : 0),
+          valueTypeId: this.#btf?.find(section.name, BTF_KIND_DATASEC) ?? 0,
+          extra: 0n,
+          data,
+        });
+      }
       for (const { name, typeId, offset, size } of this.#variables(section.name)) {
         if (offset + size > section.size) {
           refuse(this.spec.name, `variable ${name} lies outside of ${section.name}`);
         }
-        this.spec.globals.set(name, { name, map: section.name, offset, size, typeId });
+        this.spec.globals.set(name, { name, map, offset, size, typeId });
       }
     }
+  }
+
+  /** The only arena: variables do not say in which one they are. */
+  #arena(): string {
+    const arenas = [...this.spec.maps.values()].filter((map) => map.type === BPF_MAP_TYPE_ARENA);
+    if (arenas.length !== 1) {
+      refuse(this.spec.name, `has variables in an arena, and ${arenas.length || "no"} arenas`);
+    }
+    return arenas[0]!.name;
   }
 
   #readExterns(): void {
@@ -409,8 +428,12 @@ class Reader {
           kind: "function",
           symbol: this.#functionAt(where(offset), target.index, symbol.value + imm),
         });
-      } else if (this.spec.maps.get(target.name)?.data) {
-        references.set(offset, { kind: "data", symbol: target.name, offset: symbol.value + imm });
+      } else if (this.#mapOf.has(target.name)) {
+        references.set(offset, {
+          kind: "data",
+          symbol: this.#mapOf.get(target.name)!,
+          offset: symbol.value + imm,
+        });
       } else refuse(where(offset), `refers to section ${target.name}, which holds no data`);
     }
     // Calls within a section are resolved by the compiler.

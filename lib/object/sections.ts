@@ -12,7 +12,7 @@ const KPROBE = 2, TRACING = 26, LSM = 29;
 
 // Numbers: include/uapi/linux/bpf.h. Names: libbpf's documentation, "Program Types and ELF Sections".
 const SECTIONS: Readonly<Record<string, Row>> = {
-  "socket": [1, 0, 0, "socket"],
+  "socket": [1, 0, 0, ""],
   "kprobe": [KPROBE],
   "kretprobe": [KPROBE],
   "ksyscall": [KPROBE],
@@ -50,7 +50,7 @@ const SECTIONS: Readonly<Record<string, Row>> = {
   "freplace": [28],
   "lsm": [LSM, 27],
   "lsm.s": [LSM, 27, SLEEPABLE, "lsm"],
-  "lsm_cgroup": [LSM, 43, 0, "cgroup"],
+  "lsm_cgroup": [LSM, 43, 0, ""],
   "perf_event": [7],
   "syscall": [31, 0, SLEEPABLE, ""],
   "struct_ops": [27, 0, 0, ""],
@@ -116,6 +116,41 @@ const SECTIONS: Readonly<Record<string, Row>> = {
   "cgroup/setsockopt": [25, 22, 0, "cgroup"],
   "cgroup/dev": [15, 6, 0, "cgroup"],
 };
+
+/** The Linux that brought programs of a type, or of a type and an attach type, for those that Linux 5.10 did not load. */
+const SINCE: Readonly<Record<string, readonly [major: number, minor: number]>> = {
+  "31": [5, 14],
+  "29/43": [6, 0],
+  "32": [6, 4],
+  "18/49": [6, 7],
+  "18/50": [6, 7],
+  "18/51": [6, 7],
+  "18/52": [6, 7],
+  "18/53": [6, 7],
+};
+
+/**
+ * The Linux that brought programs of a kind, if a kernel is older.
+ *
+ * @param version The kernel's, as LINUX_VERSION_CODE is written.
+ * @param kind A section's type and attach type.
+ *
+ * @example
+ * ```ts
+ * import { newerThan, parseSection } from "detrace/lib/object/sections.ts";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(newerThan(0x050a00, parseSection("netfilter")!), "6.4");
+ * assertEquals(newerThan(0x060400, parseSection("netfilter")!), undefined);
+ * ```
+ */
+export function newerThan(
+  version: number,
+  kind: Pick<Section, "type" | "expectedAttachType">,
+): string | undefined {
+  const since = SINCE[kind.type] ?? SINCE[`${kind.type}/${kind.expectedAttachType}`];
+  return since && version < (since[0] << 16) + (since[1] << 8) ? since.join(".") : undefined;
+}
 
 /** What a section's name says. */
 export interface Section {

@@ -101,7 +101,7 @@ export interface MapSpec {
   inner?: MapSpec;
   /** What stands in the slots of a map-in-map or a program array: names of maps or programs. */
   values?: Map<number, string>;
-  /** Value of a global data map. */
+  /** Value of a global data map; the variables in an arena, which lie at its start. */
   data?: Uint8Array<ArrayBuffer>;
   /** For BPF_MAP_TYPE_STRUCT_OPS: what the kernel is to be given. */
   structOps?: StructOpsSpec;
@@ -121,9 +121,9 @@ export interface StructOpsSpec {
 export interface GlobalSpec {
   /** Its name. */
   readonly name: string;
-  /** The global data map (section) it lies in. */
+  /** The global data map (section), or the arena, that it lies in. */
   readonly map: string;
-  /** Bytes from the start of the section. */
+  /** Bytes from the start of that. */
   readonly offset: number;
   /** Bytes. */
   readonly size: number;

@@ -5,12 +5,15 @@
  */
 
 import {
+  fdById,
+  objGet,
   objGetInfo,
   objPin,
   progLoad,
   type ProgLoadAttr,
   progTestRun,
   type ProgTestRunAttr,
+  type ProgTestRunResult,
 } from "../sys/bpf.ts";
 import { closeFd } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
@@ -19,6 +22,13 @@ import type { VerifierErrorOptions } from "./verifier_error.ts";
 const LOG_START = 1 << 16;
 const LOG_LIMIT = 1 << 26;
 const ENOSPC = 28;
+
+/** struct bpf_prog_info. */
+function describe(fd: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(232);
+  objGetInfo(fd, bytes);
+  return bytes;
+}
 
 /** A program in the kernel. Whoever holds it owns its descriptor; links keep the program alive on their own. */
 export class Program implements Disposable {
@@ -32,12 +42,34 @@ export class Program implements Disposable {
     this.name = name;
   }
 
+  /** Takes over a descriptor of a loaded program and asks the kernel for its name. @throws {SyscallError} */
+  static fromFd(fd: number): Program {
+    try {
+      const name = describe(fd).subarray(64, 80);
+      return new Program(fd, new TextDecoder().decode(name).split("\0", 1)[0]!);
+    } catch (error) {
+      closeFd(fd);
+      throw error;
+    }
+  }
+
+  /** Opens the program with this id; undefined if there is none. @throws {SyscallError} */
+  static fromId(id: number): Program | undefined {
+    const fd = fdById("prog", id);
+    return fd === undefined ? undefined : Program.fromFd(fd);
+  }
+
+  /** Opens the program pinned at a path of a bpf file system. @throws {SyscallError} */
+  static fromPin(path: string): Program {
+    return Program.fromFd(objGet(path));
+  }
+
   /** The file descriptor, -1 once it is closed. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** What the kernel knows of it. @throws {SyscallError} */
+  /** The most asked for of what the kernel knows of it; `programInfo()` of info.ts has the rest. @throws {SyscallError} */
   info(): {
     id: number;
     type: number;
@@ -46,21 +78,24 @@ export class Program implements Disposable {
     runCount: bigint;
     verifiedInsns: number;
   } {
-    const bytes = new Uint8Array(232); // struct bpf_prog_info
-    objGetInfo(this.#fd, bytes);
+    const bytes = describe(this.#fd);
     const view = new DataView(bytes.buffer);
     return {
       type: view.getUint32(0, true),
       id: view.getUint32(4, true),
-      tag: [...bytes.subarray(8, 16)].map((b) => b.toString(16).padStart(2, "0")).join(""),
+      tag: bytes.subarray(8, 16).toHex(),
       runTimeNs: view.getBigUint64(192, true),
       runCount: view.getBigUint64(200, true),
       verifiedInsns: view.getUint32(216, true),
     };
   }
 
-  /** Runs it once without an event (BPF_PROG_TEST_RUN; which types can: the kernel's choice). @throws {SyscallError} */
-  testRun(options: ProgTestRunAttr = {}): { retval: number; duration: number } {
+  /**
+   * Runs it without an event (BPF_PROG_TEST_RUN; which types can, and with what packet and context: the kernel's choice).
+   *
+   * @throws {SyscallError}
+   */
+  testRun(options: ProgTestRunAttr = {}): ProgTestRunResult {
     return progTestRun(this.#fd, options);
   }
 
@@ -92,7 +127,7 @@ export class Program implements Disposable {
  */
 export async function loadProgram(
   attr: ProgLoadAttr,
-  explain?: () => Promise<Pick<VerifierErrorOptions, "line" | "poisons">>,
+  explain?: () => Promise<Pick<VerifierErrorOptions, "line" | "poisons" | "since" | "hint">>,
 ): Promise<Program> {
   const name = attr.name ?? "";
   try {

@@ -25,6 +25,10 @@ export interface VerifierErrorOptions {
   line?: (insn: number) => { file: string; line: number; text: string } | undefined;
   /** Instructions that were made invalid on purpose, each with the reason (lib/core's CorePoison). */
   poisons?: () => ReadonlyMap<number, string>;
+  /** The Linux that brought programs of this type, `6.4`, where the running kernel is older. */
+  since?: string | undefined;
+  /** What to do about a cause in the verifier's words: `verifierHint` of hints.ts, which finished tools do without. */
+  hint?: ((cause: string) => string | undefined) | undefined;
 }
 
 const TAIL = 1 << 18; // characters; the cause stands at the end, and a log can have hundreds of megabytes
@@ -35,23 +39,6 @@ const INSN = /^(\d+): \([\da-f]{2}\) (.*?)(?:\s+;|\s*$)/;
 const NOISE =
   /^($|[\s;(]|-- |\d+: |from \d|processed |verification time|stack depth|mark_|func#|Live regs|calle[re]:|returning|to caller|(cur|old|parent) |propagating|last_idx|regs=|arg#\d+ ref)/;
 
-const HINTS: [RegExp, string][] = [
-  [/#195896080/, "this kernel lacks a type or field that the program needs"],
-  [/_or_null'/, "check the pointer for NULL before using it"],
-  [/mem access '(sc|inv)/, "read kernel memory with bpf_probe_read_kernel() or BPF_CORE_READ()"],
-  [/unbounded|allowed memory|access to/, "check the offset or size against the bounds just before using it"],
-  [/!read_ok|read from stack/, "it is read before anything was written to it"],
-  [/to stack|stack size/, "the stack has 512 bytes: keep big data in a per-CPU array map"],
-  [
-    /too (large|complex)|infinite|back-edge/,
-    "bound the loop (a constant, or bpf_loop()), or split the program",
-  ],
-  [/GPL/, 'give the object a license: char LICENSE[] SEC("license") = "GPL"'],
-  [/ func |helper/, "this kernel does not have that function for this type of program"],
-  [/bpf_context/, "the context of this type of program has no such field"],
-  [/Unreleased/, "release it on every path, as with bpf_ringbuf_discard()"],
-];
-
 // What an errno means when there is no cause in the log, or no log.
 const CODES: Record<string, string> = {
   EPERM: "need CAP_BPF and CAP_PERFMON (run with sudo, or see README#capabilities)",
@@ -60,7 +47,7 @@ const CODES: Record<string, string> = {
   ENOSPC: "the verifier's log did not fit its buffer, and the reason is lost",
 };
 
-function explain({ program, errno, log, line, poisons }: VerifierErrorOptions) {
+function explain({ program, errno, log, line, poisons, since, hint: advise }: VerifierErrorOptions) {
   const all = log.slice(-TAIL).split("\n");
   if (errno === "ENOSPC" || log.length > TAIL) all.shift(); // the first line may have lost its head
   let at = all.findLastIndex((l) => INSN.test(l));
@@ -85,13 +72,16 @@ function explain({ program, errno, log, line, poisons }: VerifierErrorOptions) {
 
   const reason = insn === undefined ? undefined : poisons?.().get(insn);
   const code = cut ? "ENOSPC" : errno;
-  const refusal = cause || (CODES[code] ?? `refused by the kernel (${code})`);
+  const refusal = cause ||
+    (since && code === "EINVAL"
+      ? `this kernel does not know programs of its type (Linux ${since})`
+      : CODES[code] ?? `refused by the kernel (${code})`);
   let message = `program ${program}: ${reason ?? refusal}`;
   if (place || words) message += ` at ${[place, words && `"${words.trim()}"`].filter(Boolean).join(": ")}`;
   if (text || reason) message += ` (insn ${insn}${reason ? "" : `: ${text}`})`;
   const hint = !cause && code === "EPERM"
     ? "as root already: this kernel forbids or lacks this type of program"
-    : HINTS.find(([test]) => test.test(cause))?.[1];
+    : advise?.(cause);
   const lines = [state, source, all[at], ...causes].filter((l) => l !== undefined);
   return { message, hint, lines, insn };
 }
@@ -101,10 +91,12 @@ function explain({ program, errno, log, line, poisons }: VerifierErrorOptions) {
  *
  * @example
  * ```ts
+ * import { verifierHint } from "detrace/lib/programs/hints.ts";
  * import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const error = new VerifierError({
+ *   hint: verifierHint,
  *   program: "tp_enter",
  *   errno: "EACCES",
  *   log: `6: (85) call bpf_map_lookup_elem#1 ; R0=map_value_or_null(id=1,map=m,ks=4,vs=24)

@@ -299,8 +299,20 @@ export interface ProgTestRunAttr {
   cpu?: number;
 }
 
-/** BPF_PROG_TEST_RUN. @returns The program's result and the mean duration in ns. */
-export function progTestRun(fd: number, a: ProgTestRunAttr = {}): { retval: number; duration: number } {
+/** What a run without an event came to. */
+export interface ProgTestRunResult {
+  /** What the program returned. */
+  retval: number;
+  /** Mean duration in ns. */
+  duration: number;
+  /** Bytes of the packet that came out. */
+  dataLength: number;
+  /** Bytes of the context that came out. */
+  ctxLength: number;
+}
+
+/** BPF_PROG_TEST_RUN. With code ENOSPC if the packet or context that comes out does not fit. @throws {SyscallError} */
+export function progTestRun(fd: number, a: ProgTestRunAttr = {}): ProgTestRunResult {
   u32(0, fd),
     u32(8, a.dataIn?.length),
     u32(12, a.dataOut?.length),
@@ -313,10 +325,10 @@ export function progTestRun(fd: number, a: ProgTestRunAttr = {}): { retval: numb
     pointer(56, a.ctxOut);
   u32(64, a.flags), u32(68, a.cpu);
   const result = raw(10, 80);
-  const retval = view.getUint32(4, LE), duration = view.getUint32(36, LE);
+  const [retval, dataLength, duration, ctxLength] = [4, 12, 36, 44].map((at) => view.getUint32(at, LE));
   attr.fill(0);
   if (result < 0) throw new SyscallError("bpf(BPF_PROG_TEST_RUN)", -result);
-  return { retval, duration };
+  return { retval: retval!, duration: duration!, dataLength: dataLength!, ctxLength: ctxLength! };
 }
 
 /** The kinds of kernel object that have ids. */
@@ -353,6 +365,26 @@ export function objGetInfo(fd: number, info: Buffer): number {
   attr.fill(0);
   if (result < 0) throw new SyscallError("bpf(BPF_OBJ_GET_INFO_BY_FD)", -result);
   return length;
+}
+
+/** The types of a BTF object, as they were loaded. */
+export function btfBytes(fd: number): Buffer {
+  const info: Buffer = new Uint8Array(16), words = new DataView(info.buffer); // struct bpf_btf_info, its first part
+  objGetInfo(fd, info);
+  const bytes: Buffer = new Uint8Array(words.getUint32(8, LE));
+  words.setBigUint64(0, address(bytes), LE);
+  objGetInfo(fd, info);
+  return bytes;
+}
+
+/** The module whose types a BTF object holds, `vmlinux` for the kernel; undefined for a program's. Needs Linux 5.11. */
+export function btfModule(fd: number): string | undefined {
+  const info: Buffer = new Uint8Array(32), words = new DataView(info.buffer); // struct bpf_btf_info
+  const text: Buffer = new Uint8Array(64); // MODULE_NAME_LEN is 56
+  words.setBigUint64(16, address(text), LE), words.setUint32(24, text.length, LE);
+  objGetInfo(fd, info);
+  if (!words.getUint32(28, LE)) return undefined; // kernel_btf
+  return new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
 }
 
 /** BPF_RAW_TRACEPOINT_OPEN; the name is undefined for tp_btf, fentry and LSM. @returns A link's file descriptor. */
@@ -410,6 +442,18 @@ export function iterCreate(linkFd: number, flags = 0): number {
 /** BPF_ENABLE_STATS (5.8): run time and count of programs, for as long as the descriptor is open. */
 export function enableStats(): number {
   return call(32, 4);
+}
+
+/** BPF_PROG_ATTACH to a map of sockets or a cgroup, which has no link: it stays until {@link progDetach}. */
+export function progAttach(progFd: number, targetFd: number, attachType: number): void {
+  u32(0, targetFd), u32(4, progFd), u32(8, attachType);
+  call(8, 20);
+}
+
+/** BPF_PROG_DETACH. */
+export function progDetach(progFd: number, targetFd: number, attachType: number): void {
+  u32(0, targetFd), u32(4, progFd), u32(8, attachType);
+  call(9, 20);
 }
 
 /** BPF_PROG_BIND_MAP (5.10): the map lives as long as the program. */

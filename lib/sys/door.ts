@@ -82,6 +82,7 @@ export type SyscallName =
   | "close"
   | "pread64"
   | "ioctl"
+  | "fcntl"
   | "ftruncate"
   | "uname"
   | "geteuid"
@@ -90,6 +91,7 @@ export type SyscallName =
   | "gettid"
   | "clock_gettime"
   | "getdents64"
+  | "socket"
   | "epoll_ctl"
   | "openat"
   | "mkdirat"
@@ -109,6 +111,7 @@ const X86_64: Record<SyscallName, number> = {
   close: 3,
   pread64: 17,
   ioctl: 16,
+  fcntl: 72,
   ftruncate: 77,
   uname: 63,
   geteuid: 107,
@@ -117,6 +120,7 @@ const X86_64: Record<SyscallName, number> = {
   gettid: 186,
   clock_gettime: 228,
   getdents64: 217,
+  socket: 41,
   epoll_ctl: 233,
   openat: 257,
   mkdirat: 258,
@@ -135,6 +139,7 @@ const ARM64: Record<SyscallName, number> = {
   close: 57,
   pread64: 67,
   ioctl: 29,
+  fcntl: 25,
   ftruncate: 46,
   uname: 160,
   geteuid: 175,
@@ -143,6 +148,7 @@ const ARM64: Record<SyscallName, number> = {
   gettid: 178,
   clock_gettime: 113,
   getdents64: 61,
+  socket: 198,
   epoll_ctl: 21,
   openat: 56,
   mkdirat: 34,
@@ -282,21 +288,28 @@ export const PROT_WRITE = 2;
  *
  * @param fd What to map.
  * @param size Bytes from the offset on; pages are mapped whole.
- * @param options `prot` (default read only), `shared` (default false), `offset` in bytes, `what` for the error.
- * @throws {SyscallError}
+ * @param options `prot` (default read only), `shared` (default false), `offset` in bytes, `address` where the pages must
+ * lie (default anywhere), `what` for the error.
+ * @throws {SyscallError} With code EEXIST if something lies at the address already.
  */
 export function map(
   fd: number,
   size: number,
-  options: { prot?: number; shared?: boolean; offset?: number; what?: string } = {},
+  options: { prot?: number; shared?: boolean; offset?: number; address?: bigint; what?: string } = {},
 ): Mapping {
-  const { prot = PROT_READ, shared = false, offset = 0 } = options;
-  const pointer = libc().mmap(0n, BigInt(size), prot, shared ? 1 : 2, fd, BigInt(offset));
+  const { prot = PROT_READ, shared = false, offset = 0, address = 0n } = options;
+  const flags = (shared ? 1 : 2) | (address ? 0x100000 : 0); // MAP_SHARED, MAP_PRIVATE, MAP_FIXED_NOREPLACE
+  const pointer = libc().mmap(address, BigInt(size), prot, flags, fd, BigInt(offset));
   // MAP_FAILED is the address -1.
   if (pointer === null || Deno.UnsafePointer.value(pointer) === 0xffffffffffffffffn) {
     throw new SyscallError("mmap", errno(), options.what);
   }
   return new Mapping(pointer, size, size);
+}
+
+/** Another descriptor of the same open file, close-on-exec. @throws {SyscallError} */
+export function duplicateFd(fd: number): number {
+  return check(libc().control(NR.fcntl, fd, 1030, 0, null), "fcntl"); // F_DUPFD_CLOEXEC
 }
 
 /** Closes a file descriptor; one that is closed already is no error. */

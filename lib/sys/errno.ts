@@ -18,6 +18,7 @@ const MORE: Record<number, string> = {
   84: "EILSEQ",
   92: "ENOPROTOOPT",
   95: "EOPNOTSUPP",
+  99: "EADDRNOTAVAIL",
   105: "ENOBUFS",
   110: "ETIMEDOUT",
   116: "ESTALE",

@@ -25,7 +25,26 @@ export function tracingOptions(options: { targetBtfId?: number; cookie?: bigint 
   });
 }
 
-/** BPF_TRACE_ITER: `union bpf_iter_link_info` as bytes. */
+/** What an iterator walks over: `union bpf_iter_link_info`; undefined for everything. */
+export function iteratorInfo(options: {
+  /** A map (5.9). */
+  mapFd?: number | undefined;
+  /** A directory's descriptor or a cgroup's number, and enum bpf_cgroup_iter_order (6.1). */
+  cgroup?: { fd?: number; id?: bigint; order: number } | undefined;
+  /** A thread or a process (6.1). */
+  task?: { tid?: number; pid?: number; pidFd?: number } | undefined;
+}): Buffer | undefined {
+  const { mapFd, cgroup, task } = options;
+  if (mapFd === undefined && !cgroup && !task) return undefined;
+  return bytes(16, (view) => {
+    view.setUint32(0, mapFd ?? cgroup?.order ?? task?.tid ?? 0, true);
+    view.setUint32(4, cgroup?.fd ?? task?.pid ?? 0, true);
+    if (cgroup) view.setBigUint64(8, cgroup.id ?? 0n, true);
+    else view.setUint32(8, task?.pidFd ?? 0, true);
+  });
+}
+
+/** BPF_TRACE_ITER: what {@link iteratorInfo} made. */
 export function iteratorOptions(info: Buffer): Buffer {
   return bytes(16, (view) => {
     pointer(view, 0, info);
@@ -99,7 +118,7 @@ export function netfilterOptions(options: {
   });
 }
 
-/** TCX (6.6), netkit (6.7), cgroup (6.12): a place among the programs that are there. */
+/** TCX (6.6), netkit (6.7), cgroup (6.17): a place among the programs that are there. */
 export function orderOptions(options: { relative?: number; expectedRevision?: bigint }): Buffer {
   return bytes(16, (view) => {
     view.setUint32(0, options.relative ?? 0, true);

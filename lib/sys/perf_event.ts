@@ -20,12 +20,16 @@ export interface PerfEventAttr {
   sampleType?: bigint;
   /** Wake the reader after so many samples. */
   wakeupEvents?: number;
-  /** Name of a function or path for probe PMUs. */
+  /** Name of a function or path for probe PMUs, address of a breakpoint. */
   config1?: string | bigint;
-  /** Offset or address for probe PMUs. */
+  /** Offset or address for probe PMUs, length of a breakpoint. */
   config2?: bigint;
+  /** HW_BREAKPOINT_R 1, W 2, X 4 of a breakpoint. */
+  breakpoint?: number;
   /** Count nothing yet. */
   disabled?: boolean;
+  /** Threads and processes that a counted thread starts are counted with it. */
+  inherit?: boolean;
 }
 
 /**
@@ -46,9 +50,10 @@ export function perfEventOpen(a: PerfEventAttr, pid: number, cpu: number, group 
   view.setBigUint64(8, a.config, true);
   view.setBigUint64(16, a.samplePeriod ?? 0n, true);
   view.setBigUint64(24, a.sampleType ?? 0n, true);
-  // disabled is bit 0, freq bit 10
-  view.setUint32(40, (a.disabled ? 1 : 0) | (a.frequency ? 1024 : 0), true);
+  // disabled is bit 0, inherit bit 1, freq bit 10
+  view.setUint32(40, (a.disabled ? 1 : 0) | (a.inherit ? 2 : 0) | (a.frequency ? 1024 : 0), true);
   view.setUint32(48, a.wakeupEvents ?? 0, true);
+  view.setUint32(52, a.breakpoint ?? 0, true);
   const config1 = typeof a.config1 === "string" ? address(cstring(a.config1)) : a.config1;
   view.setBigUint64(56, config1 ?? 0n, true);
   view.setBigUint64(64, a.config2 ?? 0n, true);

@@ -1,11 +1,12 @@
 // The benchmark: `deno task bench [name...]`, as root. Compares with the C opensnoop and bpftrace and prints markdown.
 // Times on a busy machine mean little, so whatever is compared takes turns, and the ratios count.
 //
-// Names: startup, flood, btf, size, load (all if none is given); --rounds=N for more or fewer rounds.
+// Names: startup, flood, btf, size, load, large (all if none is given); --rounds=N for more or fewer rounds.
 // Environment: DETRACE_ANCHORS, where newer tools than the system's are unpacked; DENORT_BIN, for `deno compile`.
 
 import { flood } from "./flood.ts";
 import { kernelBtf } from "./btf.ts";
+import { large } from "./large.ts";
 import { load } from "./load.ts";
 import { size } from "./size.ts";
 import { startup } from "./startup.ts";
@@ -17,6 +18,7 @@ const figures: Record<string, [(folder: string, rounds: number) => Promise<Repor
   btf: [kernelBtf, 21],
   size: [size, 1],
   load: [load, 21],
+  large: [large, 11],
 };
 
 if (Deno.uid() !== 0) {

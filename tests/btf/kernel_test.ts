@@ -22,7 +22,7 @@ Deno.test(
     assertEquals(btf.label, "kernel BTF");
     const task = btf.find("task_struct", BTF_KIND_STRUCT)!;
     assert(btf.memberCount(task) > 50);
-    assertEquals(loadModuleBtfs(btf).length, moduleNames().length);
+    assertEquals(loadModuleBtfs(btf).size, moduleNames().length);
     const error = assertThrows(() => loadModuleBtf("no_such_module", btf), SyscallError);
     assertEquals(error.code, "ENOENT");
   },

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Btf, BTF_KIND_ENUM, BTF_KIND_FUNC, BTF_KIND_STRUCT, BtfError } from "../../lib/btf/btf.ts";
 import { BtfBuilder } from "../../lib/btf/build.ts";
-import { printAll, printDeclaration, printType } from "../../lib/btf/print.ts";
+import { declarations, printAll, printDeclaration, printType } from "../../lib/btf/print.ts";
 import { Elf } from "../../lib/elf/elf.ts";
 
 const fixture = (name: string) => new URL(`../fixtures/btf/${name}`, import.meta.url);
@@ -107,4 +107,26 @@ Deno.test("a section that lists a section, perhaps itself, is refused", () => {
   const builder = new BtfBuilder();
   const section = builder.addDatasec(".data", 8, [{ type: builder.nextId, offset: 0, size: 8 }]);
   assertThrows(() => printType(Btf.parse(builder.build()), section), BtfError, "holds a section");
+});
+
+Deno.test("split BTF is printed without what its base has, under names that the base has not taken", () => {
+  const builder = new BtfBuilder(), int = builder.addInt("int", 4, { signed: true });
+  const first = builder.addStruct("a", 4, [{ name: "x", type: int, bitOffset: 0 }]);
+  const base = Btf.parse(builder.build()), more = new BtfBuilder(base);
+  const second = more.addStruct("a", 4, [{ name: "y", type: first, bitOffset: 0 }]);
+  more.addTypedef("b", second);
+  const split = Btf.parse(more.build(), { base });
+  const own = "struct a___2 {\n\tstruct a y;\n};\n\ntypedef struct a___2 b;\n\n";
+  assertEquals(printAll(split), own);
+  assertEquals(
+    printAll(split, [second]),
+    "struct a {\n\tint x;\n};\n\nstruct a___2 {\n\tstruct a y;\n};\n\n",
+  );
+  assertEquals(printAll(Btf.parse(new BtfBuilder(base).build(), { base })), "");
+});
+
+Deno.test("declarations do not depend on those before", () => {
+  const builder = new BtfBuilder(), a = builder.addStruct("a", 0, []), b = builder.addStruct("a", 0, []);
+  const declare = declarations(Btf.parse(builder.build()));
+  assertEquals([declare(a, "x"), declare(b, "y"), declare(a, "")], ["struct a x", "struct a y", "struct a"]);
 });

@@ -135,6 +135,7 @@ Deno.test("numbers, lists and choices", async () => {
   await accepts("-d .5e1", { duration: 5 });
   await accepts("--ports 80,443", { ports: [80, 443] });
   await accepts("--ports 80", { ports: [80] });
+  await accepts("--ports 80,443 -x --ports=22", { ports: [80, 443, 22], failed: true });
   await accepts("--sort reads", { sort: "reads" });
   await refuses("--ports 80,", "--ports needs a whole number, not ''");
   await refuses("--ports 80,70000", "--ports needs a whole number of at most 65535, not '70000'");

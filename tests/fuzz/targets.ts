@@ -8,19 +8,27 @@
 import { disassemble } from "../../lib/asm/disassemble.ts";
 import { Btf } from "../../lib/btf/btf.ts";
 import { decodeType } from "../../lib/btf/decode.ts";
+import { diffBtf } from "../../lib/btf/diff.ts";
 import { parseBtfExt } from "../../lib/btf/ext.ts";
 import { printAll, printType } from "../../lib/btf/print.ts";
+import { rawLines } from "../../lib/btf/raw.ts";
 import { ALL_FEATURES, type BtfFeatures, sanitizeBtf } from "../../lib/btf/sanitize.ts";
 import { CoreRelocator } from "../../lib/core/core.ts";
-import { Elf } from "../../lib/elf/elf.ts";
+import { explainRelocations } from "../../lib/core/explain.ts";
+import { minimalBtf } from "../../lib/core/min.ts";
+import { Elf, PF_X } from "../../lib/elf/elf.ts";
 import { DetraceError } from "../../lib/error.ts";
 import { codec } from "../../lib/maps/codec.ts";
 import { readObject } from "../../lib/object/read.ts";
 import { parseSection } from "../../lib/object/sections.ts";
 import { VerifierError } from "../../lib/programs/verifier_error.ts";
+import { fileOffset, findFunctions, matchFunctions } from "../../lib/symbols/elf_file.ts";
+import { searchLibraryCache } from "../../lib/symbols/find_file.ts";
 import { Kallsyms } from "../../lib/symbols/kallsyms.ts";
 import { parseMaps } from "../../lib/symbols/process.ts";
 import { SymbolTable } from "../../lib/symbols/symbol_table.ts";
+import { parseUsdtArguments, usdtSites } from "../../lib/symbols/usdt.ts";
+import { Bytes } from "../elf/elf_writer.ts";
 import { randomBtf } from "./graph.ts";
 import { mutate, type Random } from "./mutate.ts";
 
@@ -40,6 +48,18 @@ const section = (object: Uint8Array, name: string): Uint8Array => {
 };
 
 const object = fixture("seed.bpf.o"), bigObject = fixture("seed_be.bpf.o"), library = fixture("seed_lib.so");
+const probes = Deno.readFileSync(new URL("../fixtures/links/probes.x86.so", import.meta.url));
+// glibc's struct cache_file_new with one entry.
+const linkerCache = new Bytes().raw("glibc-ld.so.cache1.1").add(4, 1, 25, 2, 0, 0, 0, 0).add(
+  4,
+  0x303,
+  72,
+  81,
+  0,
+  0,
+  0,
+)
+  .raw("libx.so.1\0/lib/libx.so.1\0").done();
 const btfBytes = section(object, ".BTF"), btf = Btf.parse(btfBytes);
 const bigBtfBytes = section(bigObject, ".BTF");
 const extBytes = section(object, ".BTF.ext"), ext = parseBtfExt(extBytes, btf);
@@ -101,7 +121,13 @@ function readTypes(btf: Btf, random: Random): void {
 }
 
 function printTypes(btf: Btf, random: Random): void {
-  tryAll(() => printAll(btf), () => printType(btf, random.below(btf.endId + 1)));
+  tryAll(
+    () => printAll(btf),
+    () => printType(btf, random.below(btf.endId + 1)),
+    () => rawLines(btf, random.below(btf.endId + 1)),
+    () => diffBtf(btf, target),
+    () => diffBtf(target, btf),
+  );
 }
 
 function sanitize(btf: Btf, random: Random): void {
@@ -156,6 +182,11 @@ function relocate(local: Btf, target: Btf, random: Random, damage: boolean): voi
       };
       tryAll(() => relocator.relocate(insns, [damaged], section));
     }
+    const object = { btf: local, functions: [{ name: section, insns, coreRelocations: relocations }] };
+    tryAll(
+      () => readTypes(Btf.parse(minimalBtf(target, [object])), random),
+      () => [...explainRelocations(object, { vmlinux: target })],
+    );
   }
 }
 
@@ -202,6 +233,38 @@ const lines = (...of: string[]) => [new TextEncoder().encode(of.join("\n") + "\n
 /** All readers of bytes that can come from outside. */
 export const TARGETS: Target[] = [
   { name: "ELF", seeds: [object, bigObject, library], read: readElf },
+  {
+    name: "functions and probes of a library",
+    seeds: [fixture("seed_lib.so"), probes],
+    read: (input) => {
+      const elf = Elf.parse(input);
+      tryAll(
+        () => findFunctions(elf, ["versioned@V1", "near"]),
+        () => matchFunctions(elf, (name) => name.length > 3),
+        () => {
+          for (const { address, args } of usdtSites(elf, () => true)) {
+            fileOffset(elf, address, PF_X);
+            for (const arch of ["x86", "arm64"] as const) parseUsdtArguments(args, arch);
+          }
+        },
+      );
+    },
+  },
+  {
+    name: "arguments of USDT probes",
+    seeds: lines(
+      "-4@%esi 8@-24(%rbp) 1@8(%rax,%rbx,4) 8f@name+4(%rip) 2@$-5",
+      "8@x0 -4@[sp, 12] 8@[x0, x1, lsl 3]",
+    ),
+    read: (input) => {
+      for (const arch of ["x86", "arm64"] as const) parseUsdtArguments(text(input), arch);
+    },
+  },
+  {
+    name: "the dynamic linker's cache",
+    seeds: [linkerCache],
+    read: (input) => void searchLibraryCache(input, (name) => name.startsWith("lib")),
+  },
   {
     name: "BTF",
     seeds: [btfBytes, bigBtfBytes, targetBytes],

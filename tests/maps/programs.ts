@@ -5,7 +5,7 @@
  * @module
  */
 
-import { assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { Assembler, DW, R0, R1, R10, R2, R3, R4, R5, R6, R7, R8 } from "../../lib/asm/assembler.ts";
 import { progLoad, progTestRun } from "../../lib/sys/bpf.ts";
 import { Fd } from "../../lib/sys/door.ts";
@@ -31,7 +31,9 @@ export function rootTest(name: string, fn: () => void | Promise<void>, worker = 
     async fn() {
       const before = descriptors(!worker);
       await fn();
-      assertEquals(descriptors(!worker), before, "open descriptors after the test");
+      // Fewer is no leak: what an earlier test's worker had open is closed when its thread ends.
+      const after = descriptors(!worker);
+      assert(after <= before, `${after} open descriptors after the test, ${before} before`);
     },
   });
 }

@@ -53,6 +53,15 @@ rootTest("a per-CPU map has a list of values for each key", () => {
   assertThrows(() => typed.set(7, []), DetraceError, "processors, got 0");
 });
 
+rootTest("many entries are written and deleted at once", () => {
+  using map = BpfMap.create({ type: BPF_MAP_TYPE_PERCPU_HASH, keySize: 4, valueSize: 8, maxEntries: 10 });
+  const typed = TypedMap.perCpu(map, u32, u64);
+  const value = (i: number) => Array.from({ length: possibleCpus() }, (_, cpu) => BigInt(i * 100 + cpu));
+  typed.updateAll(new Map([1, 2, 3].map((i) => [i, value(i)])));
+  assertEquals([...typed].sort(([a], [b]) => a - b), [1, 2, 3].map((i) => [i, value(i)]));
+  assertEquals([typed.deleteAll([2, 3, 4]), typed.get(1), typed.get(2)], [2, value(1), undefined]);
+});
+
 rootTest("types of other sizes than the map's are refused", () => {
   using map = BpfMap.create({ type: BPF_MAP_TYPE_HASH, keySize: 4, valueSize: 8, maxEntries: 10 });
   using perCpu = BpfMap.create({ type: BPF_MAP_TYPE_PERCPU_HASH, keySize: 4, valueSize: 8, maxEntries: 10 });

@@ -112,6 +112,18 @@ rootTest("programs run with their subprograms, globals, maps in maps and constan
   assertEquals(openFds(), before);
 });
 
+rootTest("programs are switched off and on before loading", async () => {
+  using object = open();
+  const { programs } = object.spec;
+  for (const name of ["sum", "jump"]) programs.get(name)!.autoload = false;
+  programs.get("off")!.autoload = true;
+  await object.load(options);
+  assertEquals([...object.programs.keys()].sort(), ["absent", "off", "tail", "version"]);
+  object.attach();
+  assertEquals(object.links.length, 1);
+  assertThrows(() => object.attachProgram("sum"), DetraceError, "program sum is not loaded");
+});
+
 rootTest("externs read as what the kernel has, weak ones as zero", async () => {
   using object = open();
   await object.load(options);

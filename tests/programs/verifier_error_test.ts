@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { DetraceError } from "../../lib/error.ts";
+import { verifierHint } from "../../lib/programs/hints.ts";
 import { VerifierError, type VerifierErrorOptions } from "../../lib/programs/verifier_error.ts";
 
 // Captured from Linux 6.18 (log level 1 where nothing else is said) with programs that clang 19 compiled or that were
@@ -8,7 +9,13 @@ const SUMMARY =
   "processed 10 insns (limit 1000000) max_states_per_insn 0 total_states 1 peak_states 1 mark_read 0\n";
 
 const error = (log: string, rest?: Partial<VerifierErrorOptions>) =>
-  new VerifierError({ program: "p", errno: "EACCES", log: log && log + SUMMARY, ...rest });
+  new VerifierError({
+    program: "p",
+    errno: "EACCES",
+    log: log && log + SUMMARY,
+    hint: verifierHint,
+    ...rest,
+  });
 
 const NULL_POINTER = `6: (85) call bpf_map_lookup_elem#1    ; R0=map_value_or_null(id=1,map=m,ks=4,vs=24)
 7: (bf) r6 = r0                       ; R0=map_value_or_null(id=1,map=m,ks=4,vs=24) R6=map_value_or_null(id=1,map=m,ks=4,vs=24)

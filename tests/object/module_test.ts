@@ -1,0 +1,30 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { BTF_KIND_FUNC } from "detrace/lib/btf/btf.ts";
+import { findInKernel, loadKernelBtf } from "detrace/lib/btf/kernel.ts";
+import { DetraceError } from "detrace/lib/error.ts";
+import { openObject } from "detrace/lib/object/open.ts";
+import { rootTest } from "../root.ts";
+
+const ENOENT = 2;
+
+rootTest("a program calls functions of a kernel module", async () => {
+  const modprobe = await Deno.readTextFile("/proc/sys/kernel/modprobe").catch(() => "");
+  if (modprobe) await new Deno.Command(modprobe.trim(), { args: ["nf_conntrack"] }).output().catch(() => {});
+  const bytes = Deno.readFileSync(new URL("../fixtures/object/module.bpf.o", import.meta.url));
+  using object = openObject(bytes, "module");
+  const fds = () => [...Deno.readDirSync("/proc/self/fd")].length;
+  if (!findInKernel(loadKernelBtf(), BTF_KIND_FUNC, "bpf_xdp_ct_lookup")) {
+    // It came with 5.18, and needs CONFIG_NF_CONNTRACK.
+    const before = fds();
+    await assertRejects(
+      () => object.load(),
+      DetraceError,
+      "bpf_xdp_ct_lookup was not found among the functions",
+    );
+    assertEquals(fds(), before);
+    return;
+  }
+  await object.load();
+  const { retval } = object.programs.get("look_up")!.testRun({ dataIn: new Uint8Array(64) });
+  assertEquals(retval, ENOENT);
+});
