@@ -18,7 +18,8 @@ export { SyscallError } from "./lib/sys/errno.ts";
 
 // Objects
 export { BpfObject, type LoaderParts, type LoadOptions } from "./lib/object/object.ts";
-export { openObject } from "./lib/object/open.ts";
+export { ALL_PARTS, openObject } from "./lib/object/open.ts";
+export { buildSpec, type Code, type SpecSource } from "./lib/object/build.ts";
 export { readObject } from "./lib/object/read.ts";
 export { arenaAddress } from "./lib/object/arena.ts";
 export { type TypedGlobal, typedGlobal, typedMap } from "./lib/object/typed.ts";
@@ -50,7 +51,18 @@ export {
 export { RunStatistics, type RunTotals } from "./lib/programs/statistics.ts";
 export { VerifierError, type VerifierErrorOptions } from "./lib/programs/verifier_error.ts";
 export { Link } from "./lib/links/link.ts";
-export { attachLoaded } from "./lib/links/tracing.ts";
+export { attachKprobe, attachKsyscall, type KprobeOptions } from "./lib/links/kprobe.ts";
+export { attachKprobeMulti } from "./lib/links/kprobe_multi.ts";
+export { attachUprobe } from "./lib/links/uprobe.ts";
+export { attachUprobeMulti } from "./lib/links/uprobe_multi.ts";
+export { attachUsdt } from "./lib/links/usdt.ts";
+export { attachPerfEvents, type PerfEvent } from "./lib/links/perf_event.ts";
+export { attachIterator, iteratorLines, iteratorRecords, readIterator } from "./lib/links/iterator.ts";
+export { attachCgroup } from "./lib/links/cgroup.ts";
+export { attachXdp } from "./lib/links/xdp.ts";
+export { attachTcx } from "./lib/links/tcx.ts";
+export { attachExtension } from "./lib/links/extension.ts";
+export { attachLoaded, canAttachFentry } from "./lib/links/tracing.ts";
 export { attachRawTracepoint, attachTracepoint } from "./lib/links/tracepoint.ts";
 export { hasTracepoint } from "./lib/links/tracefs.ts";
 
