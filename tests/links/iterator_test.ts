@@ -7,12 +7,11 @@ import { Fd } from "detrace/lib/sys/door.ts";
 import { SyscallError } from "detrace/lib/sys/errno.ts";
 import { open } from "detrace/lib/sys/file.ts";
 import { gettid, kernelVersion } from "detrace/lib/sys/process.ts";
-import { rootTest } from "../root.ts";
+import { openFds, rootTest } from "../root.ts";
 import { withCgroup } from "./cgroups.ts";
 import { fixture } from "./fixture.ts";
 
 const BPF_LINK_TYPE_ITER = 4;
-const openFds = () => [...Deno.readDirSync("/proc/self/fd")].length;
 const u32 = (n: number) => new Uint8Array(new Uint32Array([n]).buffer);
 const u64 = (n: number) => new Uint8Array(new BigUint64Array([BigInt(n)]).buffer);
 
@@ -44,7 +43,7 @@ rootTest("a reading that is given up leaves nothing open", async () => {
   using object = await fixture("tracing", "tasks").load();
   const link = object.attach().links[0]!, type = taskCodec(object), before = openFds();
   for (const _ of iteratorRecords(link, type)) break;
-  assertEquals(openFds(), before);
+  assert(openFds() <= before, "descriptors were left open");
 });
 
 rootTest("records that do not fill the output are refused", async () => {
@@ -72,7 +71,7 @@ rootTest(
       const all = walk({ pid: Deno.pid });
       assert(all.length > 1 && all.every((task) => task.tgid === Deno.pid));
     }
-    assertEquals(openFds(), before);
+    assert(openFds() <= before, "descriptors were left open");
   },
 );
 

@@ -4,13 +4,12 @@ import { openObject } from "detrace/lib/object/open.ts";
 import { readObject } from "detrace/lib/object/read.ts";
 import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
-import { rootTest } from "../root.ts";
+import { openFds, rootTest } from "../root.ts";
 
 const bytes = () => Deno.readFileSync(new URL("../fixtures/object/rooms.bpf.o", import.meta.url));
 const open = () => openObject(bytes(), "rooms");
 // Not every kernel shows its configuration.
 const options = { kconfig: "CONFIG_DETRACE_NOWHERE=n\n" };
-const openFds = () => [...Deno.readDirSync("/proc/self/fd")].length;
 const word = (n: number) => new Uint8Array(new Uint32Array([n]).buffer);
 
 Deno.test("an object is plain data: programs, subprograms, maps, globals, externs", () => {
@@ -109,7 +108,7 @@ rootTest("programs run with their subprograms, globals, maps in maps and constan
     object.programs.get("sum")!.testRun();
     assertEquals(object.data(".bss").getInt32(object.spec.globals.get("counter")!.offset, true), 101);
   }
-  assertEquals(openFds(), before);
+  assert(openFds() <= before, "descriptors were left open");
 });
 
 rootTest("programs are switched off and on before loading", async () => {
@@ -156,7 +155,7 @@ rootTest("a refused program says why and where, and nothing is left", async () =
   assertStringIncludes(error.message, "rooms.bpf.c:");
   assertStringIncludes(error.message, "*value = 1;");
   assertEquals([object.maps.size, object.programs.size], [0, 0]);
-  assertEquals(openFds(), before);
+  assert(openFds() <= before, "descriptors were left open");
 });
 
 rootTest("a poisoned relocation that is reached says which field is missing", async () => {
@@ -189,5 +188,5 @@ rootTest("an object is loaded once, and one that is closed meanwhile leaves noth
   const object = open(), loading = object.load(options);
   object.close();
   await assertRejects(() => loading, DetraceError, "was closed while it was loaded");
-  assertEquals(openFds(), before);
+  assert(openFds() <= before, "descriptors were left open");
 });

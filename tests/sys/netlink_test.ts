@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { openFds } from "../root.ts";
 import { DetraceError } from "detrace/lib/error.ts";
 import { SyscallError } from "detrace/lib/sys/errno.ts";
 import { attribute, concat, interfaceIndex, netlinkRequest } from "detrace/lib/sys/netlink.ts";
 
 const RTM_GETLINK = 18, RTM_GETQDISC = 38, NLM_F_DUMP = 0x300;
-const openFds = () => [...Deno.readDirSync("/proc/self/fd")].length;
 
 Deno.test("network interfaces are found by name", () => {
   assertEquals(interfaceIndex("lo"), Number(Deno.readTextFileSync("/sys/class/net/lo/ifindex")));
@@ -24,7 +24,7 @@ Deno.test("a list comes whole, and what is refused throws the kernel's error; no
     SyscallError,
   );
   assertEquals(error.syscall, "netlink(qdisc)");
-  assertEquals(openFds(), before);
+  assert(openFds() <= before, "descriptors were left open");
 });
 
 Deno.test("attributes are padded to four bytes, which their length does not count", () => {
