@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Assembler, DW, R0, R1, R2, R3 } from "detrace/lib/asm/assembler.ts";
+import { ARCH } from "detrace/lib/sys/door.ts";
 import { DetraceError } from "detrace/lib/error.ts";
 import type { Link } from "detrace/lib/links/link.ts";
 import { attachPerfEvents, parsePerfEvent, type PerfEvent } from "detrace/lib/links/perf_event.ts";
@@ -138,7 +139,10 @@ rootTest("a program runs at each call of a kernel function, by a breakpoint", as
   }
   using _link = attachPerfEvents(program, event);
   callGetpgid(10);
-  assertEquals(probes.seen("perf_event").count, 10);
+  const { count } = probes.seen("perf_event");
+  // arm64 steps over the instruction, and comes to it again if it is interrupted there.
+  if (ARCH === "arm64") assert(count >= 10 && count < 20, String(count));
+  else assertEquals(count, 10);
 });
 
 rootTest("a program reads its link's cookie, and the kernel tells the link", async () => {
