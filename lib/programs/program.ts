@@ -127,7 +127,7 @@ export class Program implements Disposable {
  */
 export async function loadProgram(
   attr: ProgLoadAttr,
-  explain?: () => Promise<Pick<VerifierErrorOptions, "line" | "poisons" | "since" | "hint">>,
+  explain?: () => Promise<Pick<VerifierErrorOptions, "line" | "poisons" | "since" | "advise">>,
 ): Promise<Program> {
   const name = attr.name ?? "";
   try {

@@ -27,9 +27,23 @@ export interface VerifierErrorOptions {
   poisons?: () => ReadonlyMap<number, string>;
   /** The Linux that brought programs of this type, `6.4`, where the running kernel is older. */
   since?: string | undefined;
-  /** What to do about a cause in the verifier's words: `verifierHint` of hints.ts, which finished tools do without. */
-  hint?: ((cause: string) => string | undefined) | undefined;
+  /** What programmers get told beyond the log: `verifierAdvice` of hints.ts, which finished tools do without. */
+  advise?: VerifierAdviser | undefined;
 }
+
+/** What can be told beyond the log. */
+export interface VerifierAdvice {
+  /** What the register at fault holds, a clause. */
+  readonly state: string | undefined;
+  /** What to do about the cause. */
+  readonly hint: string | undefined;
+}
+
+/**
+ * Knows more about a refusal than the log says, by the verifier's last words (empty for none), lines of the log (its end at
+ * least), and which of them is the instruction at fault (-1 for none).
+ */
+export type VerifierAdviser = (cause: string, lines: readonly string[], at: number) => VerifierAdvice;
 
 const TAIL = 1 << 18; // characters; the cause stands at the end, and a log can have hundreds of megabytes
 
@@ -47,7 +61,7 @@ const CODES: Record<string, string> = {
   ENOSPC: "the verifier's log did not fit its buffer, and the reason is lost",
 };
 
-function explain({ program, errno, log, line, poisons, since, hint: advise }: VerifierErrorOptions) {
+function explain({ program, errno, log, line, poisons, since, advise }: VerifierErrorOptions) {
   const all = log.slice(-TAIL).split("\n");
   if (errno === "ENOSPC" || log.length > TAIL) all.shift(); // the first line may have lost its head
   let at = all.findLastIndex((l) => INSN.test(l));
@@ -65,7 +79,7 @@ function explain({ program, errno, log, line, poisons, since, hint: advise }: Ve
 
   const above = (test: RegExp) => all[all.findLastIndex((l, i) => i < at && test.test(l))];
   const source = above(/^; /);
-  const state = above(RegExp(`\\bR${/\bR(\d+) (?!!)/.exec(cause)?.[1]}(_\\w+)?=`));
+  const shown = above(RegExp(`\\bR${/\bR(\d+) (?!!)/.exec(cause)?.[1]}(_\\w+)?=`));
   let [, words, place] = /^; (.*?)(?: @ ([^@]+:\d+))?$/.exec(source ?? "") ?? [];
   const found = insn === undefined ? undefined : line?.(insn);
   if (found) [words, place] = [found.text, `${found.file}:${found.line}`];
@@ -79,11 +93,11 @@ function explain({ program, errno, log, line, poisons, since, hint: advise }: Ve
   let message = `program ${program}: ${reason ?? refusal}`;
   if (place || words) message += ` at ${[place, words && `"${words.trim()}"`].filter(Boolean).join(": ")}`;
   if (text || reason) message += ` (insn ${insn}${reason ? "" : `: ${text}`})`;
-  const hint = !cause && code === "EPERM"
-    ? "as root already: this kernel forbids or lacks this type of program"
-    : advise?.(cause);
-  const lines = [state, source, all[at], ...causes].filter((l) => l !== undefined);
-  return { message, hint, lines, insn };
+  let { state, hint }: Partial<VerifierAdvice> = advise?.(cause, all, at) ?? {};
+  if (state) message += `, where ${state}`;
+  if (!cause && code === "EPERM") hint = "as root already: this kernel forbids or lacks this type of program";
+  const lines = [shown, source, all[at], ...causes].filter((l) => l !== undefined);
+  return { message, state, hint, lines, insn };
 }
 
 /**
@@ -91,12 +105,12 @@ function explain({ program, errno, log, line, poisons, since, hint: advise }: Ve
  *
  * @example
  * ```ts
- * import { verifierHint } from "detrace/lib/programs/hints.ts";
+ * import { verifierAdvice } from "detrace/lib/programs/hints.ts";
  * import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
  * import { assertEquals } from "@std/assert";
  *
  * const error = new VerifierError({
- *   hint: verifierHint,
+ *   advise: verifierAdvice,
  *   program: "tp_enter",
  *   errno: "EACCES",
  *   log: `6: (85) call bpf_map_lookup_elem#1 ; R0=map_value_or_null(id=1,map=m,ks=4,vs=24)
@@ -109,7 +123,7 @@ function explain({ program, errno, log, line, poisons, since, hint: advise }: Ve
  * assertEquals(
  *   error.message,
  *   `program tp_enter: R0 invalid mem access 'map_value_or_null' at opensnoop.bpf.c:41: "e->pid = pid;" ` +
- *     "(insn 7: *(u32 *)(r0 +0) = r7)",
+ *     "(insn 7: *(u32 *)(r0 +0) = r7), where R0 is NULL or a value (24 bytes) of map m",
  * );
  * assertEquals(error.hint, "check the pointer for NULL before using it");
  * ```
@@ -123,6 +137,8 @@ export class VerifierError extends DetraceError {
   readonly code: string;
   /** The slot of the instruction at fault, where one is. */
   readonly insn: number | undefined;
+  /** What the register at fault holds, a clause that is in the message too: `R6 is NULL or a value (24 bytes) of map m`. */
+  readonly state: string | undefined;
   /**
    * The lines of the log that matter, in its order: the last that shows the register at fault, the source line, the
    * instruction, the cause. Empty when there is no log.
@@ -137,11 +153,12 @@ export class VerifierError extends DetraceError {
    * @param options What is known.
    */
   constructor(options: VerifierErrorOptions) {
-    const { message, hint, lines, insn } = explain(options);
+    const { message, state, hint, lines, insn } = explain(options);
     super(message, hint === undefined ? undefined : { hint });
     this.program = options.program;
     this.code = options.errno;
     this.insn = insn;
+    this.state = state;
     this.lines = lines;
     this.log = options.log;
   }

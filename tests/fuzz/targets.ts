@@ -21,6 +21,7 @@ import { DetraceError } from "../../lib/error.ts";
 import { codec } from "../../lib/maps/codec.ts";
 import { readObject } from "../../lib/object/read.ts";
 import { parseSection } from "../../lib/object/sections.ts";
+import { verifierAdvice } from "../../lib/programs/hints.ts";
 import { VerifierError } from "../../lib/programs/verifier_error.ts";
 import { fileOffset, findFunctions, matchFunctions } from "../../lib/symbols/elf_file.ts";
 import { searchLibraryCache } from "../../lib/symbols/find_file.ts";
@@ -401,7 +402,7 @@ export const TARGETS: Target[] = [
     seeds: [LOG],
     read: (input, random) => {
       const errno = random.of(["EACCES", "ENOSPC", "EPERM"]);
-      new VerifierError({ program: "p", errno, log: text(input) });
+      new VerifierError({ program: "p", errno, log: text(input), advise: verifierAdvice });
     },
   },
 ];
