@@ -7,6 +7,9 @@
  * @module
  */
 
+// Loaded with the rest: Deno takes 4 ms longer for a package that is imported when it is needed.
+// @ts-types="./parse_args.d.ts"
+import { parseArgs } from "npm:deno-std@1.4.0/cli/parse_args.js";
 import { DetraceError } from "../error.ts";
 
 /** Exit status of a wrong command line, as argp has it (`EX_USAGE`, sysexits.h). */
@@ -433,11 +436,6 @@ export class Command<O = { verbose?: boolean }, A extends unknown[] = []> {
     let operands: string[] = [];
     if (argv.length > 0) {
       const all = this.#all(), words = this.#spellOut(argv, all);
-      // 3 ms, so only where there is something to parse.
-      const { parseArgs } = await (
-        // @ts-types="./parse_args.d.ts"
-        import("npm:deno-std@1.4.0/cli/parse_args.js")
-      );
       const names = (kind: (option: Option) => unknown) => all.filter(kind).map(({ name }) => name);
       const given = parseArgs(words, {
         string: names(({ value }) => value),
