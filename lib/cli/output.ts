@@ -136,21 +136,29 @@ export class Output {
    * A number in decimal, with all its digits.
    *
    * @param value An integer, or any number: then as JavaScript writes it.
+   * @param width At least so many bytes, with blanks.
+   * @param right Blanks in front of the value instead of behind.
    * @returns This output.
    */
-  number(value: number | bigint): this {
-    if (typeof value === "bigint" || (value | 0) !== value) return this.text(String(value));
-    const buffer = this.#room(11);
-    if (value < 0) {
-      buffer[this.length++] = 0x2d;
-      value = -value;
+  number(value: number | bigint, width = 0, right = false): this {
+    if (typeof value === "bigint" || (value | 0) !== value) {
+      const from = this.length;
+      return this.text(String(value)).pad(from, width, right);
     }
-    let digits = 1;
-    for (let power = 10; value >= power; power *= 10) digits++;
-    for (let at = this.length += digits; digits > 0; digits--) {
-      buffer[--at] = 0x30 + value % 10;
-      value = value / 10 | 0;
+    const buffer = this.#room(11 + width), negative = value < 0;
+    let rest: number = negative ? -value : value, digits = 1;
+    for (let power = 10; rest >= power; power *= 10) digits++;
+    let at = this.length, blanks = width - digits - (negative ? 1 : 0);
+    if (right) { for (; blanks > 0; blanks--) buffer[at++] = 0x20; }
+    if (negative) buffer[at++] = 0x2d;
+    at += digits;
+    for (let to = at; digits > 0; digits--) {
+      const tens = rest / 10 | 0;
+      buffer[--to] = 0x30 + rest - 10 * tens;
+      rest = tens;
     }
+    for (; blanks > 0; blanks--) buffer[at++] = 0x20;
+    this.length = at;
     return this;
   }
 
@@ -213,8 +221,9 @@ export class Output {
    * @returns This output.
    */
   left(value: string | number | bigint, width: number, right = false): this {
+    if (typeof value !== "string") return this.number(value, width, right);
     const from = this.length;
-    return (typeof value === "string" ? this.text(value) : this.number(value)).pad(from, width, right);
+    return this.text(value).pad(from, width, right);
   }
 
   /**
@@ -332,7 +341,7 @@ export class Table {
         before = `${index ? "," : "{"}"${key}":`;
       }
       if (show) first = false;
-      return { title, width, right, show, before };
+      return { title, width: json ? 0 : width, right, show, before };
     });
   }
 
@@ -347,7 +356,7 @@ export class Table {
   #open(): boolean {
     const column = this.#columns[this.#next++];
     if (!column?.show) return false;
-    this.#out.text(column.before);
+    if (column.before !== "") this.#out.text(column.before);
     this.#from = this.#out.length;
     return true;
   }
@@ -360,7 +369,7 @@ export class Table {
 
   #close(): this {
     const column = this.#columns[this.#next - 1]!;
-    if (!this.#json && column.width > 0) this.#out.pad(this.#from, column.width, column.right);
+    if (column.width > 0) this.#out.pad(this.#from, column.width, column.right);
     return this;
   }
 
@@ -371,9 +380,10 @@ export class Table {
    * @returns This table.
    */
   number(value: number | bigint): this {
+    const column = this.#columns[this.#next];
     if (!this.#open()) return this;
-    this.#out.number(value);
-    return this.#close();
+    this.#out.number(value, column!.width, column!.right);
+    return this;
   }
 
   /**

@@ -179,7 +179,7 @@ export class PerfBuffer implements Disposable {
 
   /**
    * Gives samples to the callback as they come, until the signal or {@link dispose}. A sample after a pause comes at once,
-   * one among many within about 10 ms.
+   * one among many within about 25 ms.
    *
    * @param callback As for {@link drain}.
    * @param options When to end, and what to do after every batch.

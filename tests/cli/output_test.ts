@@ -44,6 +44,15 @@ Deno.test("numbers appear with all their digits", () => {
   }
 });
 
+Deno.test("a number takes as many bytes as its column has, or more", () => {
+  for (const number of [0, 7, -7, 42, -42, 2147483647, -2147483648, 2147483648, 5n, -0.5]) {
+    for (const width of [0, 1, 2, 3, 5, 12]) {
+      const text = String(number), both = `${text.padEnd(width)}|${text.padStart(width)}`;
+      assertEquals(show((out) => out.number(number, width).text("|").number(number, width, true)), both);
+    }
+  }
+});
+
 Deno.test("octal numbers have zeros in front", () => {
   assertEquals(
     show((out) => out.octal(0o2000000, 8).text(" ").octal(0o644, 4).text(" ").octal(0).text(" ")),
