@@ -5,6 +5,7 @@
  * @module
  */
 
+import { BtfAppender } from "./append.ts";
 import { type Btf, BtfError, KIND_NAMES } from "./btf.ts";
 
 /** Which parts of BTF a kernel knows. What came when: Documentation/bpf/btf.rst, libbpf's features.c. */
@@ -39,7 +40,6 @@ export const ALL_FEATURES: BtfFeatures = {
   qmarkDatasec: true,
 };
 
-const ENCODER = new TextEncoder();
 // As plain numbers, for they are shifted into info words.
 const INT = 1, STRUCT = 4, UNION = 5, ENUM = 6, TYPEDEF = 8, CONST = 10, FUNC = 12, FUNC_PROTO = 13, VAR = 14;
 const DATASEC = 15, FLOAT = 16, DECL_TAG = 17, TYPE_TAG = 18, ENUM64 = 19;
@@ -66,12 +66,9 @@ const DATASEC = 15, FLOAT = 16, DECL_TAG = 17, TYPE_TAG = 18, ENUM64 = 19;
  * ```
  */
 export function sanitizeBtf(btf: Btf, can: BtfFeatures): Uint8Array<ArrayBuffer> {
-  const little = btf.littleEndian;
-  const { buffer, byteOffset } = btf.bytes;
-  const header = new DataView(buffer, byteOffset);
-  const u32 = (at: number) => header.getUint32(at, little);
-  const start = u32(4) + u32(8), strings = u32(4) + u32(16);
-  const types = btf.bytes.slice(start, start + u32(12)), view = new DataView(types.buffer);
+  const little = btf.littleEndian, appender = new BtfAppender(btf), { start } = appender;
+  const view = new DataView(appender.types.buffer);
+  const addString = appender.addString.bind(appender), addType = appender.addType.bind(appender);
   const get = (id: number, k: number) => view.getUint32(btf.offsetOf(id) - start + 4 * k, little);
   const put = (id: number, k: number, value: number) =>
     view.setUint32(btf.offsetOf(id) - start + 4 * k, value, little);
@@ -82,19 +79,7 @@ export function sanitizeBtf(btf: Btf, can: BtfFeatures): Uint8Array<ArrayBuffer>
     }
   };
 
-  // What is added goes behind the rest, so that nothing moves.
-  const moreWords: number[] = [], moreStrings: number[] = [];
-  let nextId = btf.endId, dummy = 0;
-  const addString = (text: string) => {
-    const offset = btf.stringEnd + moreStrings.length;
-    moreStrings.push(...ENCODER.encode(text + "\0"));
-    return offset;
-  };
-  const addType = (...words: number[]) => {
-    moreWords.push(...words);
-    return nextId++;
-  };
-
+  let dummy = 0;
   for (let id = btf.firstId; id < btf.endId; id++) {
     const section = kindOf(id) === DATASEC ? btf.name(id) : "", n = btf.vlen(id);
     if (section === ".ksyms") {
@@ -182,18 +167,5 @@ export function sanitizeBtf(btf: Btf, can: BtfFeatures): Uint8Array<ArrayBuffer>
     }
   }
 
-  // The header of 24 bytes: older kernels know no layout section.
-  const length = types.length + 4 * moreWords.length,
-    oldStrings = btf.bytes.subarray(strings, strings + u32(20));
-  const bytes = new Uint8Array(24 + length + oldStrings.length + moreStrings.length);
-  const out = new DataView(bytes.buffer);
-  bytes.set(btf.bytes.subarray(0, 4));
-  [24, 0, length, length, bytes.length - 24 - length].forEach((word, i) =>
-    out.setUint32(4 + 4 * i, word, little)
-  );
-  bytes.set(types, 24);
-  moreWords.forEach((word, i) => out.setUint32(24 + types.length + 4 * i, word, little));
-  bytes.set(oldStrings, 24 + length);
-  bytes.set(moreStrings, 24 + length + oldStrings.length);
-  return bytes;
+  return appender.build();
 }

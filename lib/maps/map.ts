@@ -106,8 +106,6 @@ export class BpfMap implements Disposable, MapInfo {
   readonly flags: number;
   /** Whether there is a value for each processor. */
   readonly isPerCpu: boolean;
-  /** Bytes of a value as {@link get} and {@link set} have it. */
-  readonly valueBytes: number;
   readonly #fd: Fd;
 
   /**
@@ -130,7 +128,6 @@ export class BpfMap implements Disposable, MapInfo {
       BPF_MAP_TYPE_LRU_PERCPU_HASH,
       BPF_MAP_TYPE_PERCPU_CGROUP_STORAGE,
     ].includes(info.type);
-    this.valueBytes = this.isPerCpu ? this.#stride * possibleCpus() : info.valueSize;
   }
 
   /** Makes a map. */
@@ -187,6 +184,11 @@ export class BpfMap implements Disposable, MapInfo {
   /** The number by which the kernel knows the map. */
   get id(): number {
     return describe(this.fd).getUint32(4, true);
+  }
+
+  /** Bytes of a value as {@link get} and {@link set} have it. */
+  get valueBytes(): number {
+    return this.isPerCpu ? this.#stride * possibleCpus() : this.valueSize;
   }
 
   /** Bytes from one processor's value, or one array entry in memory, to the next. */

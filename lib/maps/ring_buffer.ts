@@ -39,8 +39,8 @@ const DISCARD = 1 << 30;
  */
 export class RingBuffer implements Disposable {
   /**
-   * The data area, twice in a row, so that every record lies in one piece. Read only: writing ends the process. After
-   * {@link dispose} its length is 0, and that of every other view of its buffer.
+   * The data area, and behind its end its beginning once more, so that every record lies in one piece. Read only: writing
+   * ends the process. After {@link dispose} its length is 0, and that of every other view of its buffer.
    */
   readonly bytes: Buffer;
   /** The same memory as 32-bit words: records start at multiples of 8 bytes. */
@@ -64,9 +64,10 @@ export class RingBuffer implements Disposable {
    *
    * @param mapFd The map's descriptor, which must stay open while {@link consume} runs.
    * @param size The map's maxEntries: bytes, a power of two.
+   * @param longest Bytes of the longest record, if that is known: less is mapped then, which counts as memory of this process.
    * @throws {DetraceError} If the size cannot be that of a ring buffer, or is over 1 GiB.
    */
-  constructor(mapFd: number, size: number) {
+  constructor(mapFd: number, size: number, longest: number = size) {
     const page = pageSize();
     if (!(size >= page && size <= 2 ** 30) || size & size - 1) {
       throw new DetraceError(`a ring buffer of ${size} bytes: expected a power of two from ${page} to 2^30`);
@@ -78,7 +79,8 @@ export class RingBuffer implements Disposable {
     };
     this.size = size;
     this.#fd = mapFd;
-    const data = open(page + 2 * size, PROT_READ, page);
+    const again = Math.min(size, Math.ceil((longest + 8) / page) * page);
+    const data = open(page + size + again, PROT_READ, page);
     try {
       this.#consumed = new BigInt64Array(open(page, PROT_READ | PROT_WRITE, 0), 0, 1);
     } catch (error) {
@@ -105,10 +107,11 @@ export class RingBuffer implements Disposable {
    *
    * @param callback Byte offset, a multiple of 8, and length in bytes.
    * @returns The number of records given to the callback.
+   * @throws {DetraceError} If a record is longer than the ring buffer was told, and so does not lie in one piece.
    */
   drain(callback: (offset: number, length: number) => void): number {
     if (this.#closed || this.#draining) return 0;
-    const words = this.words, mask = this.size - 1, quarter = this.size >> 2;
+    const words = this.words, reach = this.bytes.length, mask = this.size - 1, quarter = this.size >> 2;
     const end = Atomics.load(this.#produced, 0);
     // Low words do: the distance is never more than the size.
     let at = this.#at, records = 0;
@@ -120,6 +123,11 @@ export class RingBuffer implements Disposable {
         if (length < 0) break;
         at = at + ((length & ~DISCARD) + 15 & ~7) | 0;
         if (length < DISCARD) {
+          if (offset + 8 + length > reach) {
+            throw new DetraceError(
+              `a record of ${length} bytes: the ring buffer was opened for shorter ones`,
+            );
+          }
           records++;
           callback(offset + 8, length);
         }
@@ -150,7 +158,7 @@ export class RingBuffer implements Disposable {
 
   /**
    * Gives records to the callback as they come, until the signal or {@link dispose}. A record after a pause comes at once,
-   * one among many within about 10 ms.
+   * one among many within about 25 ms.
    *
    * @param callback As for {@link drain}.
    * @param options When to end, and what to do after every batch.

@@ -17,8 +17,14 @@ import {
 import { typesCompatible } from "../core/match.ts";
 import { typeWords } from "../core/spec.ts";
 import { DetraceError } from "../error.ts";
-import type { BpfObjectSpec, ExternSpec } from "./spec.ts";
+import type { ReferringInsn } from "./object.ts";
+import { MAP } from "./pack.ts";
+import type { BpfObjectSpec, ExternSpec, MapSpec } from "./spec.ts";
 
+const BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_KFUNC_CALL = 2;
+/** What a call of a missing function calls: the verifier's refusal then shows which one it was. */
+const POISONED_KFUNC = 2002000000;
+const BPF_MAP_TYPE_ARRAY = 2, BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
 const BTF_INT_SIGNED = 1, BTF_INT_BOOL = 4;
 const LIMIT = 1 << 20; // bytes of .kconfig that are believed
 const WEAK = "declare it __weak if the program can do without";
@@ -145,6 +151,49 @@ export function resolveExterns(
 ): { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined } {
   const resolver = new Resolver(spec, sources);
   return { values: resolver.values, kconfig: resolver.kconfig };
+}
+
+/**
+ * Binds an instruction to an extern.
+ *
+ * @param value What the extern is.
+ * @param index Its place among the object's externs, which the verifier's log shows where it is missing.
+ * @param insn The instruction.
+ */
+export function linkExtern(value: ExternValue | undefined, index: number, insn: ReferringInsn): void {
+  switch (value?.kind) {
+    case "data":
+      return insn.data(".kconfig", value.offset);
+    case "address":
+      return insn.set(
+        0,
+        Number(BigInt.asIntN(32, value.value)),
+        Number(BigInt.asIntN(32, value.value >> 32n)),
+      );
+    case "btf":
+      if (!insn.call) return insn.set(BPF_PSEUDO_BTF_ID, value.id, value.fd ?? 0);
+      insn.set(BPF_PSEUDO_KFUNC_CALL, value.id);
+      if (value.fd !== undefined) insn.module(value.fd);
+      return;
+    default:
+      if (insn.call) insn.set(0, POISONED_KFUNC + index);
+      else insn.set(0, 0, 0);
+  }
+}
+
+/** The map that `.kconfig` becomes. */
+export function kconfigMap(data: Uint8Array<ArrayBuffer>): MapSpec {
+  return {
+    ...MAP,
+    name: ".kconfig",
+    type: BPF_MAP_TYPE_ARRAY,
+    keySize: 4,
+    valueSize: data.length,
+    maxEntries: 1,
+    flags: BPF_F_MMAPABLE | BPF_F_RDONLY_PROG,
+    extra: 0n,
+    data,
+  };
 }
 
 class Resolver {

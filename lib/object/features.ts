@@ -27,7 +27,7 @@ const HASH = 1, RINGBUF = 27, TASK_STORAGE = 29;
 const TASK_STORAGE_GET = 156, GET_CURRENT_TASK_BTF = 158, KTIME_GET_COARSE_NS = 160, GET_ATTACH_COOKIE = 174;
 const PERF_EVENT = 41, BPF_F_NO_PREALLOC = 1;
 // Codes of instructions; bits 8 to 11 of the first word are the destination, 12 to 15 the source.
-const LDDW = 0x18, CALL = 0x85, EXIT = 0x95, MOV_IMM = 0xb7, MOV = 0xbf;
+const LDDW = 0x18, CALL = 0x85, EXIT = 0x95, MOV_IMM = 0xb7, MOV = 0xbf, PSEUDO_CALL = 1 << 12;
 // Records of BTF as words: name, kind << 24 | vlen, size or type, and so on. Types 2: a prototype `void (int x)`; `int x`.
 const PROTOTYPE = [0, 13 << 24 | 1, 0, 3, 1], VARIABLE = [3, 14 << 24, 1, 0];
 
@@ -58,7 +58,8 @@ export type FeatureName =
   | "taskStorage"
   | "fdArray"
   | "perfLink"
-  | "bpfCookie";
+  | "bpfCookie"
+  | "argCtx";
 
 const known = new Map<FeatureName, boolean>();
 
@@ -118,6 +119,7 @@ export const FEATURES: Readonly<Record<FeatureName, Feature>> = {
   btfDeclTag: row("declaration tags in BTF", "5.16", () => loadBtf(...VARIABLE, 3, 17 << 24, 2, -1)),
   btfTypeTag: row("type tags in BTF", "5.17", () => loadBtf(3, 18 << 24, 1, 0, 2 << 24, 2)),
   btfEnum64: row("enumerations of 64 bits in BTF", "6.0", () => loadBtf(3, 19 << 24, 8)),
+  argCtx: row("context arguments of global functions marked by a tag", "6.8", useArgCtx),
 };
 
 /**
@@ -177,12 +179,13 @@ function words(...list: number[]): Buffer {
   return new Uint8Array(new Int32Array(list).buffer);
 }
 
-/** Loads BTF of a signed int as type 1, and of these types. Its strings: "i" at 1, "x" at 3, ".d" at 5. */
+/** Loads BTF of a signed int as type 1, and of these types. Its strings: "i" at 1, "x" at 3, ".d" at 5, "arg:ctx" at 8. */
 function loadBtf(...types: number[]): number {
   const size = 16 + types.length * 4;
   // struct btf_header: magic and version, its size, offset and size of types and of strings
-  const header = [0x1eb9f, 24, 0, size, size, 8];
-  return btfLoad(words(...header, 1, 1 << 24, 4, 1 << 24 | 32, ...types, 0x78006900, 0x642e00));
+  const header = [0x1eb9f, 24, 0, size, size, 16];
+  const strings = [0x78006900, 0x642e00, 0x3a677261, 0x787463];
+  return btfLoad(words(...header, 1, 1 << 24, 4, 1 << 24 | 32, ...types, ...strings));
 }
 
 /** Loads a program of these instructions, two words each, and an exit. */
@@ -214,4 +217,19 @@ function useTaskStorage(): number {
       ...[CALL, TASK_STORAGE_GET],
       ...[MOV_IMM, 0],
     ]));
+}
+
+/** `int i(void) { return x(ctx); }` and a global `int x(void *x __arg_ctx)`: without the tag, `void *` is refused. */
+function useArgCtx(): number {
+  const types = [
+    ...[0, 13 << 24, 1, 1, 12 << 24 | 1, 2],
+    ...[0, 2 << 24, 0, 0, 13 << 24 | 1, 1, 3, 4, 3, 12 << 24 | 1, 5],
+    ...[8, 17 << 24, 6, 0],
+  ];
+  const funcInfo = words(0, 3, 2, 6); // instruction, type
+  return within(
+    loadBtf(...types),
+    (btfFd) =>
+      load(SOCKET_FILTER, [CALL | PSEUDO_CALL, 1, EXIT, 0, MOV_IMM, 0], { btfFd, funcInfo, funcInfoSize: 8 }),
+  );
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { contextArguments } from "../btf/arg_ctx.ts";
 import {
   type Btf,
   BTF_KIND_ARRAY,
@@ -18,7 +19,15 @@ import {
   BTF_KIND_UNION,
 } from "../btf/btf.ts";
 import { DetraceError } from "../error.ts";
-import { BPF_MAP_TYPE_ARENA, BPF_MAP_TYPE_INODE_STORAGE, BPF_MAP_TYPE_RINGBUF } from "../maps/types.ts";
+import {
+  BPF_MAP_TYPE_ARENA,
+  BPF_MAP_TYPE_CGRP_STORAGE,
+  BPF_MAP_TYPE_INODE_STORAGE,
+  BPF_MAP_TYPE_RINGBUF,
+  BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_STRUCT_OPS,
+  BPF_MAP_TYPE_TASK_STORAGE,
+} from "../maps/types.ts";
 import { packSpec } from "./pack.ts";
 import { TARGETED } from "./object.ts";
 import { readObject } from "./read.ts";
@@ -195,6 +204,11 @@ function quote(json: string): string {
   return /['\\]/.test(json) ? JSON.stringify(json) : `'${json}'`;
 }
 
+/** `.rodata.fast` → `rodataFast`. */
+function section(map: string): string {
+  return camel(map.replace(/[^A-Za-z0-9]+/g, "_").replace(/^_/, ""));
+}
+
 /** What a program sees of an object through its skeleton: accessors of globals, classes of records, ring buffers. */
 function face(spec: BpfObjectSpec, btf: Btf): { accessors: string[]; records: string[]; rings: string[] } {
   const accessors: string[] = [];
@@ -203,7 +217,7 @@ function face(spec: BpfObjectSpec, btf: Btf): { accessors: string[]; records: st
     if (!type) continue; // arrays and structs: through data()
     const view = VIEW[`${type.size}${type.signed ? "s" : "u"}`]!, le = type.size > 1 ? ", true" : "";
     const ts = type.bool ? "boolean" : type.size === 8 ? "bigint" : "number";
-    const data = `this.object.data("${map}")`;
+    const data = `this.#${section(map)}`;
     accessors.push(`  /** \`${raw}\` in \`${map}\`. */
   get ${camel(raw)}(): ${ts} {
     return ${data}.get${view}(${offset}${le})${type.bool ? " !== 0" : ""};
@@ -220,9 +234,35 @@ function face(spec: BpfObjectSpec, btf: Btf): { accessors: string[]; records: st
     records.push(recordClass(btf, id));
     const type = pascal(btf.name(id));
     rings.push(`  /** The records of ring buffer \`${map.name}\`. */
-  readonly ${camel(map.name)}: Events<${type}> = this.records("${map.name}", new ${type}());`);
+  readonly ${camel(map.name)}: Events<${type}> = this.records("${map.name}", new ${type}(), ${
+      btf.sizeOf(id)
+    });`);
   }
   return { accessors, records, rings };
+}
+
+// Fields of map values that the kernel looks for in the types (btf_parse_fields(), kernel/bpf/btf.c), pointers by their tags.
+const SPECIAL =
+  /^bpf_(spin_lock|res_spin_lock|timer|wq|task_work|list_head|list_node|rb_root|rb_node|refcount)$/;
+const EXT = 28, TYPE_TAG = 18;
+// Maps that are made only with types: storage of sockets, inodes, tasks, cgroups; struct_ops.
+const TYPED = new Set([
+  BPF_MAP_TYPE_SK_STORAGE,
+  BPF_MAP_TYPE_STRUCT_OPS,
+  BPF_MAP_TYPE_INODE_STORAGE,
+  BPF_MAP_TYPE_TASK_STORAGE,
+  BPF_MAP_TYPE_CGRP_STORAGE,
+]);
+
+/** Whether the kernel has to know the object's types; else they are only for people to look at. */
+function kernelNeedsTypes(spec: BpfObjectSpec, btf: Btf): boolean {
+  const programs = [...spec.programs.values()], functions = [...programs, ...spec.functions.values()];
+  for (let id = 1; id < btf.endId; id++) {
+    if (btf.kind(id) === TYPE_TAG || SPECIAL.test(btf.name(id))) return true;
+  }
+  return spec.externs.size > 0 || programs.some(({ type }) => type === EXT) ||
+    [...spec.maps.values()].some(({ type }) => TYPED.has(type)) ||
+    functions.some(({ references }) => references.some(({ kind }) => kind === "function"));
 }
 
 /**
@@ -243,6 +283,7 @@ export function generateSkeleton(
   const spec = readObject(bytes, name);
   const { btf } = spec;
   if (!btf) throw new DetraceError(`${name}: an object without BTF has no skeleton`);
+  spec.btfIsOptional = !kernelNeedsTypes(spec, btf);
   const own = face(spec, btf), { accessors, records, rings } = own;
   const packed = [packSpec(spec)];
   if (arm64) {
@@ -250,9 +291,16 @@ export function generateSkeleton(
     if (!other.btf || JSON.stringify(face(other, other.btf)) !== JSON.stringify(own)) {
       throw new DetraceError(`${name}: globals or records differ between x86-64 and arm64`);
     }
+    other.btfIsOptional = spec.btfIsOptional;
     packed.push(packSpec(other));
   }
   const object = pascal(name);
+  const sections = new Set([...spec.globals.values()].filter((g) => scalar(btf, g.typeId)).map((g) => g.map));
+  for (const map of sections) {
+    accessors.unshift(
+      `  get #${section(map)}(): DataView<ArrayBuffer> {\n    return this.object.data("${map}");\n  }`,
+    );
+  }
   // What came after the oldest kernel: floats, tags, enum64; and externs, which no kernel takes as they are.
   const ids = Array.from({ length: btf.endId }, (_, id) => btf.kind(id));
   const parts = spec.externs.size
@@ -260,6 +308,8 @@ export function generateSkeleton(
     : ids.some((kind) => kind >= BTF_KIND_FLOAT)
     ? ["sanitize"]
     : [];
+  // Without types all functions are verified with their callers, and their arguments need no names.
+  if (!spec.btfIsOptional && contextArguments(btf).size) parts.push("argCtx");
   const programs = [...spec.programs.values()];
   const ways = [...new Set(programs.map((p) => p.attach))].filter((way) => WAY_FILES[way]);
   const files = new Map<string, Set<string>>();

@@ -12,6 +12,7 @@
  * Packs bytes into a block. Made for the build: it looks for the longest match everywhere, and takes its time.
  *
  * @param bytes Up to some hundred KB.
+ * @param known How many of them the reader has already: they are not packed, but matches may lie in them.
  *
  * @example
  * ```ts
@@ -20,9 +21,10 @@
  *
  * const bytes = new TextEncoder().encode("row, row, row, row, row your boat");
  * assertEquals(lz4Decompress(lz4Compress(bytes), bytes.length), bytes);
+ * assertEquals(lz4Decompress(lz4Compress(bytes, 10), bytes.length, bytes.subarray(0, 10)), bytes);
  * ```
  */
-export function lz4Compress(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+export function lz4Compress(bytes: Uint8Array, known = 0): Uint8Array<ArrayBuffer> {
   const out: number[] = [], seen = new Map<number, number[]>();
   const key = (i: number) => bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24;
   const extend = (n: number) => {
@@ -54,6 +56,8 @@ export function lz4Compress(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
     else seen.set(key(at), [at]);
     at++;
   };
+  while (at < known) remember();
+  from = at;
   // No match begins in the last 12 bytes.
   while (at < bytes.length - 12) {
     const [offset, length] = longest(at);
@@ -71,11 +75,17 @@ export function lz4Compress(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
  * Unpacks a block. It trusts its input, which comes from the same file as the code.
  *
  * @param block What {@link lz4Compress} made.
- * @param size Bytes before packing.
+ * @param size Bytes in all.
+ * @param known The first of them, which were not packed.
  */
-export function lz4Decompress(block: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+export function lz4Decompress(
+  block: Uint8Array,
+  size: number,
+  known: Uint8Array = new Uint8Array(0),
+): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
-  let from = 0, to = 0;
+  bytes.set(known);
+  let from = 0, to = known.length;
   // Byte by byte and in one piece: most matches are short, and this runs once, before anything of it is compiled.
   while (from < block.length) {
     const token = block[from++]!;

@@ -19,6 +19,7 @@ export interface MapType {
   readonly rule?: string;
 }
 
+const BPF_MAP_TYPE_STRUCT_OPS = 26, BPF_F_LINK = 1 << 13;
 const U32 = "keys of 4 bytes", FDS = "keys and values of 4 bytes", NO_KEY = "no keys";
 const STORAGE = "keys of 4 bytes, types (BTF) of keys and values, no maxEntries, and BPF_F_NO_PREALLOC";
 const RING = "no keys and values, and a size that is a power of two of at least a page";
@@ -77,7 +78,9 @@ export const MAP_TYPES: ReadonlyMap<number, MapType> = new Map(
 export function mapError(map: MapSpec, cause: SyscallError): string | undefined {
   const type = MAP_TYPES.get(map.type);
   if (!type) return `there is no map type ${map.type}`;
-  const { name, version, rule } = type, [major, minor] = version.split(".").map(Number);
+  const links = map.type === BPF_MAP_TYPE_STRUCT_OPS && (map.flags & BPF_F_LINK) !== 0;
+  const { name, version, rule }: MapType = links ? { name: "links to struct_ops", version: "6.4" } : type;
+  const [major, minor] = version.split(".").map(Number);
   if (cause.code === "EINVAL" && kernelVersion() < (major! << 16) + (minor! << 8)) {
     return `it needs ${name}, which Linux ${version} brought; this is ${kernelRelease()}`;
   }

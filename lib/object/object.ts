@@ -11,18 +11,16 @@ import type { AttachRequest, AttachWay, Link } from "../links/link.ts";
 import { fieldOffset } from "../links/tracefs.ts";
 import { BpfMap } from "../maps/map.ts";
 import { loadProgram, Program } from "../programs/program.ts";
+import type { VerifierAdviser } from "../programs/verifier_error.ts";
 import { btfLoad, mapCreate, type MapCreateAttr, type ProgLoadAttr } from "../sys/bpf.ts";
 import { closeFd, type Mapping } from "../sys/door.ts";
 import { SyscallError } from "../sys/errno.ts";
 import { kernelVersion, pageSize, possibleCpus } from "../sys/process.ts";
-import type { ExternValue } from "./externs.ts";
-import { MAP } from "./pack.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
 import type { StructOps } from "./struct_ops.ts";
 
-const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_FUNC = 4;
-const BPF_PSEUDO_CALL = 1, BPF_PSEUDO_KFUNC_CALL = 2;
-const POISONED_MAP = 2001000000, POISONED_KFUNC = 2002000000;
+const BPF_PSEUDO_MAP_FD = 1, BPF_PSEUDO_MAP_VALUE = 2, BPF_PSEUDO_FUNC = 4, BPF_PSEUDO_CALL = 1;
+const POISONED_MAP = 2001000000;
 const BPF_MAP_TYPE_HASH_OF_MAPS = 13, BPF_MAP_TYPE_PERF_EVENT_ARRAY = 4, BPF_MAP_TYPE_RINGBUF = 27;
 const BPF_MAP_TYPE_USER_RINGBUF = 31, BPF_MAP_TYPE_ARENA = 33;
 const BPF_F_RDONLY_PROG = 1 << 7, BPF_F_MMAPABLE = 1 << 10;
@@ -49,9 +47,18 @@ export interface LoaderParts {
     spec: BpfObjectSpec,
     options: LoadOptions,
     kernelBtf: () => Btf,
-  ) => { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined; close: () => void };
+  ) => {
+    /** Binds an instruction to an extern. */
+    readonly link: (name: string, insn: ReferringInsn) => void;
+    /** The map of `.kconfig`'s values, undefined if there are none. */
+    readonly kconfig: MapSpec | undefined;
+    /** Lets go of modules, once all programs are loaded. */
+    readonly close: () => void;
+  };
   /** Makes BTF fit for a kernel that did not take it. */
   sanitize?: (btf: Btf) => Uint8Array<ArrayBuffer>;
+  /** Describes contexts to a kernel that does not know `__arg_ctx`: types to load in place of the object's. */
+  argCtx?: (spec: BpfObjectSpec, btf: Btf) => Uint8Array<ArrayBuffer> | undefined;
   /** Finds and makes pinned maps. */
   pinning?: {
     readonly check: (map: MapSpec, found: BpfMap) => void;
@@ -68,7 +75,7 @@ export interface LoaderParts {
     readonly attach: (map: BpfMap, value: Uint8Array<ArrayBuffer>) => Link;
   };
   /** Knows what to do about what the verifier says. */
-  hint?: (cause: string) => string | undefined;
+  advise?: VerifierAdviser;
   /** Knows which Linux brought the programs that the oldest kernels do not load. */
   newerThan?: (version: number, program: ProgramSpec) => string | undefined;
   /** Ways to attach, by their names in {@link ProgramSpec.attach}. */
@@ -82,6 +89,18 @@ export type LoadTarget = Pick<ProgLoadAttr, "attachBtfId" | "attachProgFd" | "at
   /** Closes `attachBtfObjFd` when the program is loaded. */
   readonly close?: () => void;
 };
+
+/** An instruction that refers to something whose number is known now. */
+export interface ReferringInsn {
+  /** It calls; else it loads an address or a value of 64 bits. */
+  readonly call: boolean;
+  /** Sets its source register's field, BPF_PSEUDO_*, and its constant: of a load in two halves. */
+  readonly set: (pseudo: number, low: number, high?: number) => void;
+  /** Makes it load the address of a byte of a map's value. */
+  readonly data: (map: string, offset: number) => void;
+  /** Says in which module a called function is: a descriptor of its BTF. */
+  readonly module: (fd: number) => void;
+}
 
 /** How a program is attached, beyond what its section says. */
 export interface AttachOptions {
@@ -270,11 +289,7 @@ export class BpfObject implements Disposable {
       this.links.push(link);
       return link;
     } catch (cause) {
-      if (!(cause instanceof DetraceError)) throw cause;
-      throw new DetraceError(`cannot attach program ${name}: ${cause.message}`, {
-        cause,
-        ...(cause.hint === undefined ? {} : { hint: cause.hint }),
-      });
+      throw cannot("attach", name, cause);
     }
   }
 
@@ -304,8 +319,7 @@ class Loader {
   #kernel!: () => Btf;
   #running!: () => Btf;
   #relocator: CoreRelocator | undefined;
-  #externs: Map<string, ExternValue> = new Map();
-  #closeModules: (() => void) | undefined;
+  #externs: ReturnType<NonNullable<LoaderParts["externs"]>> | undefined;
   readonly #poisons = new Map<string, readonly CorePoison[]>();
   readonly #relocated = new Map<string, Uint8Array<ArrayBuffer>>();
   readonly #undo: (() => void)[] = [];
@@ -322,7 +336,8 @@ class Loader {
 
   async load(): Promise<void> {
     const { spec } = this;
-    if (spec.btfBytes?.[0] === 0xeb) {
+    const btf = spec.btfIsOptional ? undefined : spec.btfBytes;
+    if (btf?.[0] === 0xeb) {
       throw new DetraceError(`${spec.name} is compiled for big-endian machines`);
     }
     const wanted = [...spec.programs.values()].filter((p) => p.autoload);
@@ -331,7 +346,7 @@ class Loader {
       await this.#readKernelBtf();
     }
     if (spec.externs.size) this.#resolveExterns();
-    if (spec.btfBytes) await this.#loadBtf(spec.btfBytes);
+    if (btf) await this.#loadBtf(btf);
     for (const map of spec.maps.values()) if (map.structOps) await this.#prepareStructOps(map);
     for (const map of spec.maps.values()) this.#createMap(map);
     if (relocations.length) {
@@ -348,7 +363,7 @@ class Loader {
 
   close(): void {
     if (this.#btfFd >= 0) closeFd(this.#btfFd);
-    this.#closeModules?.();
+    this.#externs?.close();
   }
 
   /** Takes back what others would see of a loading that failed. */
@@ -384,7 +399,7 @@ class Loader {
 
   async #loadBtf(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     try {
-      this.#btfFd = btfLoad(bytes);
+      this.#btfFd = btfLoad(this.parts.argCtx?.(this.spec, await this.#types()) ?? bytes);
     } catch (error) {
       if (error instanceof SyscallError && error.code === "EPERM") throw needPrivilege(error);
       if (!(error instanceof SyscallError) || (error.code !== "EINVAL" && error.code !== "E2BIG")) {
@@ -485,21 +500,8 @@ class Loader {
 
   #resolveExterns(): void {
     const find = this.#part("externs", "finds externs");
-    const { values, kconfig, close } = find(this.spec, this.options, () => this.#kernel());
-    this.#externs = values;
-    this.#closeModules = close;
-    if (!kconfig) return;
-    this.spec.maps.set(".kconfig", {
-      ...MAP,
-      name: ".kconfig",
-      type: 2,
-      keySize: 4,
-      valueSize: kconfig.length,
-      maxEntries: 1,
-      flags: BPF_F_MMAPABLE | BPF_F_RDONLY_PROG,
-      extra: 0n,
-      data: kconfig,
-    });
+    const { kconfig } = this.#externs = find(this.spec, this.options, () => this.#kernel());
+    if (kconfig) this.spec.maps.set(kconfig.name, kconfig);
   }
 
   /** The programs and every subprogram that they call, directly or not. */
@@ -550,75 +552,51 @@ class Loader {
     for (const [fn, start] of at) {
       insns.set(this.#relocate(fn), start * 8);
       for (const reference of fn.references) {
-        const insn = start + reference.insn, offset = insn * 8;
-        const source = (src: number) => insns[offset + 1] = insns[offset + 1]! & 15 | src << 4;
-        const imm = (low: number, high?: number) => {
+        const { kind, symbol } = reference, insn = start + reference.insn, offset = insn * 8;
+        const set = (pseudo: number, low: number, high?: number) => {
+          insns[offset + 1] = insns[offset + 1]! & 15 | pseudo << 4;
           view.setInt32(offset + 4, low, true);
           if (high !== undefined) view.setInt32(offset + 12, high, true);
         };
-        switch (reference.kind) {
+        const data = (map: string, at: number) => set(BPF_PSEUDO_MAP_VALUE, this.maps.get(map)!.fd, at);
+        switch (kind) {
           case "map":
           case "data": {
-            const map = this.maps.get(reference.symbol);
-            if (!map) imm(POISONED_MAP + [...this.spec.maps.keys()].indexOf(reference.symbol));
-            else if (reference.kind === "map") source(BPF_PSEUDO_MAP_FD), imm(map.fd, 0);
-            else source(BPF_PSEUDO_MAP_VALUE), imm(map.fd, reference.offset ?? 0);
+            const map = this.maps.get(symbol);
+            if (!map) {
+              view.setInt32(offset + 4, POISONED_MAP + [...this.spec.maps.keys()].indexOf(symbol), true);
+            } else if (kind === "map") set(BPF_PSEUDO_MAP_FD, map.fd, 0);
+            else data(symbol, reference.offset ?? 0);
             break;
           }
           case "call":
           case "function": {
-            const callee = this.spec.functions.get(reference.symbol) ??
-              this.spec.programs.get(reference.symbol)!;
+            const callee = this.spec.functions.get(symbol) ?? this.spec.programs.get(symbol)!;
             const distance = at.get(callee)! - insn - 1;
-            if (reference.kind === "call") source(BPF_PSEUDO_CALL), imm(distance);
-            else source(BPF_PSEUDO_FUNC), imm(distance, 0);
+            if (kind === "call") set(BPF_PSEUDO_CALL, distance);
+            else set(BPF_PSEUDO_FUNC, distance, 0);
             break;
           }
           case "kfunc":
-          case "extern":
-            this.#linkExtern(reference.symbol, reference.kind === "kfunc", source, imm, (fd) => {
-              if (fd === undefined) return; // the kernel's own
+          case "extern": {
+            const module = (fd: number) => {
               if (!modules.includes(fd)) modules.push(fd);
               view.setInt16(offset + 2, modules.indexOf(fd), true);
-            });
+            };
+            this.#externs!.link(symbol, { call: kind === "kfunc", set, data, module });
+          }
         }
       }
     }
     return { insns, at, modules };
   }
 
-  #linkExtern(
-    name: string,
-    call: boolean,
-    source: (src: number) => void,
-    imm: (low: number, high?: number) => void,
-    module: (fd?: number) => void,
-  ): void {
-    const value = this.#externs.get(name);
-    if (call) {
-      if (value?.kind === "btf") source(BPF_PSEUDO_KFUNC_CALL), imm(value.id), module(value.fd);
-      else source(0), imm(POISONED_KFUNC + [...this.spec.externs.keys()].indexOf(name));
-      return;
-    }
-    switch (value?.kind) {
-      case "data":
-        source(BPF_PSEUDO_MAP_VALUE), imm(this.maps.get(".kconfig")!.fd, value.offset);
-        break;
-      case "address":
-        source(0), imm(Number(BigInt.asIntN(32, value.value)), Number(BigInt.asIntN(32, value.value >> 32n)));
-        break;
-      case "btf":
-        source(BPF_PSEUDO_BTF_ID), imm(value.id, value.fd ?? 0);
-        break;
-      default:
-        source(0), imm(0, 0);
-    }
-  }
-
   async #loadProgram(program: ProgramSpec): Promise<Program> {
     const { spec } = this;
     const { insns, at, modules } = this.#link(program);
+    const target = TARGETED.has(program.type) ? this.#target(program) : undefined;
     const attr: ProgLoadAttr = {
+      ...target,
       type: program.type,
       insns,
       license: spec.license,
@@ -628,15 +606,15 @@ class Loader {
       kernelVersion: spec.version,
     };
     if (modules.length > 1) attr.fdArray = new Int32Array(modules);
-    const target = TARGETED.has(program.type) ? this.#target(program) : undefined;
-    Object.assign(attr, target);
     if (this.#btfFd >= 0) {
       // struct bpf_func_info and struct bpf_line_info: instruction offsets count from the program's start.
-      const fns = [...at].filter(([fn]) => fn.typeId);
-      if (fns.length === at.size) {
+      const fns = [...at];
+      if (fns.every(([fn]) => fn.typeId)) {
         attr.btfFd = this.#btfFd;
         attr.funcInfoSize = 8;
-        attr.funcInfo = words(fns.map(([fn, start]) => [start, fn.typeId]));
+        attr.funcInfo = words(
+          fns.map(([{ typeId }, start]) => [start, program.typeIds?.get(typeId) ?? typeId]),
+        );
         attr.lineInfoSize = 16;
         attr.lineInfo = lineInfo(at);
       }
@@ -648,7 +626,7 @@ class Loader {
           line: (insn) => types && lineOf(types, at, insn),
           poisons: () => this.#reasons(at),
           since: this.parts.newerThan?.(kernelVersion(), program),
-          hint: this.parts.hint,
+          advise: this.parts.advise,
         };
       });
     } finally {
@@ -662,11 +640,7 @@ class Loader {
     try {
       return find(program, this.#running);
     } catch (cause) {
-      if (!(cause instanceof DetraceError)) throw cause;
-      throw new DetraceError(`cannot load program ${program.name}: ${cause.message}`, {
-        cause,
-        ...(cause.hint === undefined ? {} : { hint: cause.hint }),
-      });
+      throw cannot("load", program.name, cause);
     }
   }
 
@@ -753,6 +727,14 @@ function infoOf(
 ): { name: string; type: number; keySize: number; valueSize: number; maxEntries: number; flags: number } {
   const { name, type, keySize, valueSize, maxEntries, flags } = map;
   return { name, type, keySize, valueSize, maxEntries, flags };
+}
+
+/** An error with what was tried before its sentence; others than the toolkit's own as they are. */
+function cannot(verb: string, program: string, cause: unknown): unknown {
+  if (!(cause instanceof DetraceError)) return cause;
+  const { message, hint } = cause;
+  const options = { cause, ...hint !== undefined && { hint } };
+  return new DetraceError(`cannot ${verb} program ${program}: ${message}`, options);
 }
 
 /** What EPERM from bpf(2) means, for the person at the keyboard. */

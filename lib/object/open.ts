@@ -7,8 +7,8 @@
 import { arena } from "./arena.ts";
 import { mapError } from "./map_types.ts";
 import { BpfObject, type LoaderParts } from "./object.ts";
-import { verifierHint } from "../programs/hints.ts";
-import { externs, sanitize } from "./parts.ts";
+import { verifierAdvice } from "../programs/hints.ts";
+import { argCtx, externs, sanitize } from "./parts.ts";
 import { pinning } from "./pinning.ts";
 import { readObject } from "./read.ts";
 import { newerThan } from "./sections.ts";
@@ -18,9 +18,10 @@ import { WAYS } from "./ways.ts";
 
 /** All parts of the loader. */
 export const ALL_PARTS: LoaderParts = {
+  advise: verifierAdvice,
   arena,
+  argCtx,
   externs,
-  hint: verifierHint,
   mapError,
   newerThan,
   pinning,

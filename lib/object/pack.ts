@@ -2,22 +2,24 @@
  * A spec as text and bytes, and back: what a generated skeleton holds, so that a tool neither reads ELF nor sorts out
  * relocations when it starts. All that could be known when the program was compiled has been worked out then.
  *
+ * What every start needs lies open: instructions that are loaded as they are, and values of global data. What only some
+ * need is compressed, which takes 3 ms to undo: types, source lines, and instructions that are relocated with the types.
+ *
  * @module
  */
 
 import { lz4Compress, lz4Decompress } from "./lz4.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, ProgramSpec } from "./spec.ts";
 
-/** Place of bytes in the blob: offset and length. */
+/** Place of bytes: offset from the start of the open ones, and length. */
 type Place = [offset: number, length: number];
 
-/** A function. Its lines follow its instructions in the blob. */
+/** A function. */
 type PackedFunction = [
   name: string,
   typeId: number,
-  insns: number,
-  insnBytes: number,
-  lineBytes: number,
+  insns: Place,
+  lines: Place,
   references: [insn: number, kind: number, symbol: string, offset?: number][],
   coreRelocations: [offset: number, typeId: number, accessString: string, kind?: number][],
 ];
@@ -35,12 +37,15 @@ type PackedProgram = [
 
 /** The spec's JSON: everything but the bytes, Maps as lists of their values. */
 interface Packed {
-  /** Bytes of the blob before it was compressed. */
+  /** Bytes that lie open, before the compressed ones. */
+  open: number;
+  /** Bytes in all when those are unpacked, which continue the open ones. */
   size: number;
   name: string;
   license: string;
   version: number;
   btf?: Place;
+  btfIsOptional?: true;
   programs: PackedProgram[];
   functions: PackedFunction[];
   maps: Record<string, unknown>[];
@@ -68,6 +73,19 @@ function unusual(object: Record<string, unknown>, usual: Record<string, unknown>
 }
 
 /**
+ * Lines by column instead of by row, as differences from the row before: so they have patterns to compress. What they say
+ * of columns of the source (10 bits) is for the kernel alone, and is left out where it does not get it.
+ */
+function columns(lines: Uint32Array, forKernel: boolean): Uint32Array<ArrayBuffer> {
+  const rows = lines.length / 4,
+    word = (at: number) => at % 4 < 3 || forKernel ? lines[at]! : lines[at]! & ~1023;
+  return Uint32Array.from(lines, (_, i) => {
+    const at = i % rows * 4 + Math.floor(i / rows);
+    return word(at) - (at < 4 ? 0 : word(at - 4));
+  });
+}
+
+/**
  * Packs a spec.
  *
  * @param spec A spec that has not been changed since it was read.
@@ -80,37 +98,35 @@ function unusual(object: Record<string, unknown>, usual: Record<string, unknown>
  * import { assertEquals } from "@std/assert";
  *
  * const spec = readObject(Deno.readFileSync("tests/fixtures/object/rooms.bpf.o"), "rooms");
- * const { json, bytes } = packSpec(spec);
- * assertEquals(unpackSpec(json, bytes).maps, spec.maps);
+ * const { json, bytes } = packSpec(spec), unpacked = unpackSpec(json, bytes);
+ * assertEquals(unpacked.maps, spec.maps);
+ * for (const [name, { insns, lines }] of spec.programs) {
+ *   assertEquals(unpacked.programs.get(name)!.insns, insns);
+ *   assertEquals(unpacked.programs.get(name)!.lines, lines);
+ * }
  * ```
  */
 export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array<ArrayBuffer> } {
-  const parts: Uint8Array[] = [];
-  let length = 0;
-  const place = (bytes: Uint8Array): Place => {
-    const offset = length + 3 & ~3; // lines are read as words
-    parts.push(new Uint8Array(offset - length), bytes);
-    length = offset + bytes.length;
-    return [offset, bytes.length];
+  const parts: [bytes: Uint8Array, place: Place][][] = [[], []];
+  const placeIn = (group: 0 | 1) => (bytes: Uint8Array): Place => {
+    const place: Place = [0, bytes.length]; // where it lies is known when all are here
+    parts[group]!.push([bytes, place]);
+    return place;
   };
-  const packFunction = (fn: FunctionSpec): PackedFunction => {
-    const [at] = place(fn.insns);
-    place(new Uint8Array(fn.lines.buffer, fn.lines.byteOffset, fn.lines.byteLength));
-    return [
-      fn.name,
-      fn.typeId,
-      at,
-      fn.insns.length,
-      fn.lines.byteLength,
-      fn.references.map((r) => {
-        const kind = REFERENCES.indexOf(r.kind);
-        return r.offset === undefined ? [r.insn, kind, r.symbol] : [r.insn, kind, r.symbol, r.offset];
-      }),
-      fn.coreRelocations.map((r) =>
-        r.kind ? [r.offset, r.typeId, r.accessString, r.kind] : [r.offset, r.typeId, r.accessString]
-      ),
-    ];
-  };
+  const place = placeIn(0), hide = placeIn(1);
+  const packFunction = (fn: FunctionSpec): PackedFunction => [
+    fn.name,
+    fn.typeId,
+    (fn.coreRelocations.length ? hide : place)(fn.insns),
+    hide(new Uint8Array(columns(fn.lines, !spec.btfIsOptional).buffer)),
+    fn.references.map((r) => {
+      const kind = REFERENCES.indexOf(r.kind);
+      return r.offset === undefined ? [r.insn, kind, r.symbol] : [r.insn, kind, r.symbol, r.offset];
+    }),
+    fn.coreRelocations.map((r) =>
+      r.kind ? [r.offset, r.typeId, r.accessString, r.kind] : [r.offset, r.typeId, r.accessString]
+    ),
+  ];
   const packProgram = (p: ProgramSpec): PackedProgram => {
     const row: PackedProgram = [packFunction(p), p.type, p.attach, p.target, p.autoload ? 1 : 0];
     if (p.expectedAttachType || p.flags) row.push(p.expectedAttachType, p.flags);
@@ -130,7 +146,7 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
       },
     },
   });
-  const packed: Omit<Packed, "size"> = {
+  const packed: Omit<Packed, "open" | "size"> = {
     name: spec.name,
     license: spec.license,
     version: spec.version,
@@ -139,31 +155,52 @@ export function packSpec(spec: BpfObjectSpec): { json: string; bytes: Uint8Array
     maps: [...spec.maps.values()].map(packMap),
     globals: [...spec.globals.values()].map((g) => [g.name, g.map, g.offset, g.size, g.typeId]),
     externs: [...spec.externs.values()],
-    ...spec.btfBytes && { btf: place(spec.btfBytes) },
+    ...spec.btfBytes && { btf: hide(spec.btfBytes) },
+    ...spec.btfIsOptional && { btfIsOptional: true },
   };
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) bytes.set(part, at), at += part.length;
-  return { json: JSON.stringify({ size: length, ...packed }), bytes: lz4Compress(bytes) };
+  let length = 0, open = 0;
+  for (const group of parts) {
+    open = length;
+    for (const [bytes, place] of group) {
+      place[0] = length;
+      length = length + bytes.length + 3 & ~3; // lines are read as words
+    }
+  }
+  const all = new Uint8Array(length);
+  for (const [bytes, [at]] of parts.flat()) all.set(bytes, at);
+  const compressed = lz4Compress(all, open), bytes = new Uint8Array(open + compressed.length);
+  bytes.set(all.subarray(0, open)), bytes.set(compressed, open);
+  return { json: JSON.stringify({ open, size: length, ...packed }), bytes };
 }
 
 /**
  * Unpacks what {@link packSpec} packed. It trusts its input, which comes from the same file as the code.
  *
  * @param json The JSON.
- * @param compressed The bytes.
+ * @param bytes The bytes.
  */
-export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec {
+export function unpackSpec(json: string, bytes: Uint8Array<ArrayBuffer>): BpfObjectSpec {
   const packed: Packed = JSON.parse(json);
-  const bytes = lz4Decompress(compressed, packed.size);
-  const at = ([offset, length]: Place) => bytes.subarray(offset, offset + length);
+  const { open, size } = packed;
+  let all: Uint8Array<ArrayBuffer> | undefined;
+  const at = ([offset, length]: Place) => {
+    if (offset >= open) all ??= lz4Decompress(bytes.subarray(open), size, bytes.subarray(0, open));
+    return (all ?? bytes).subarray(offset, offset + length);
+  };
   const unpackFunction = (row: PackedFunction): FunctionSpec => {
-    const [name, typeId, start, insnBytes, lineBytes, references, coreRelocations] = row;
+    const [name, typeId, insns, lines, references, coreRelocations] = row;
     return {
       name,
       typeId,
-      insns: at([start, insnBytes]),
-      lines: new Uint32Array(bytes.buffer, bytes.byteOffset + start + insnBytes, lineBytes / 4),
+      get insns() {
+        return at(insns);
+      },
+      get lines() {
+        const { buffer, byteOffset, length } = at(lines), rows = length / 16;
+        const columns = new Uint32Array(buffer, byteOffset, length / 4), all = columns.slice();
+        for (let i = 0; i < all.length; i++) all[i] = columns[(i & 3) * rows + (i >> 2)]! + (all[i - 4] ?? 0);
+        return all;
+      },
       references: references.map(([insn, kind, symbol, offset]) => ({
         insn,
         kind: REFERENCES[kind]!,
@@ -177,15 +214,8 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
   };
   const unpackProgram = (row: PackedProgram): ProgramSpec => {
     const [fn, type, attach, target, autoload, expectedAttachType = 0, flags = 0] = row;
-    return {
-      ...unpackFunction(fn),
-      type,
-      attach,
-      target,
-      autoload: autoload > 0,
-      expectedAttachType,
-      flags,
-    };
+    const rest = { type, attach, target, autoload: autoload > 0, expectedAttachType, flags };
+    return Object.assign(unpackFunction(fn), rest);
   };
   // deno-lint-ignore no-explicit-any -- the shapes are those of packSpec
   const unpackMap = (packed: any): MapSpec => {
@@ -200,13 +230,12 @@ export function unpackSpec(json: string, compressed: Uint8Array): BpfObjectSpec 
     return map;
   };
   const byName = <T extends { name: string }>(all: T[]) => new Map(all.map((one) => [one.name, one]));
-  const btfBytes = packed.btf && at(packed.btf);
+  const { name, license, version, btf, btfIsOptional = false } = packed;
   return {
-    name: packed.name,
-    license: packed.license,
-    version: packed.version,
-    btf: undefined,
-    btfBytes,
+    ...{ name, license, version, btf: undefined, btfIsOptional },
+    get btfBytes() {
+      return btf && at(btf);
+    },
     programs: byName(packed.programs.map(unpackProgram)),
     functions: byName(packed.functions.map(unpackFunction)),
     maps: byName(packed.maps.map(unpackMap)),

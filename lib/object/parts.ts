@@ -4,16 +4,17 @@
  * @module
  */
 
-import type { Btf } from "../btf/btf.ts";
+import { contextArguments, nameContexts } from "../btf/arg_ctx.ts";
+import { Btf } from "../btf/btf.ts";
 import { loadModuleBtfs } from "../btf/kernel.ts";
 import { sanitizeBtf } from "../btf/sanitize.ts";
 import { Kallsyms } from "../symbols/kallsyms.ts";
 import { ARCH, closeFd } from "../sys/door.ts";
 import { kernelVersion } from "../sys/process.ts";
-import { type ExternValue, resolveExterns } from "./externs.ts";
+import { kconfigMap, linkExtern, resolveExterns } from "./externs.ts";
 import { has } from "./features.ts";
 import { readKernelConfig } from "./kernel_config.ts";
-import type { LoadOptions } from "./object.ts";
+import type { LoaderParts, LoadOptions } from "./object.ts";
 import type { BpfObjectSpec } from "./spec.ts";
 import { openModule } from "./target.ts";
 
@@ -22,7 +23,7 @@ export function externs(
   spec: BpfObjectSpec,
   options: LoadOptions,
   kernelBtf: () => Btf,
-): { values: Map<string, ExternValue>; kconfig: Uint8Array<ArrayBuffer> | undefined; close: () => void } {
+): ReturnType<NonNullable<LoaderParts["externs"]>> {
   let symbols: Kallsyms | undefined;
   const kallsyms = () => symbols ??= Kallsyms.load();
   const resolved = resolveExterns(spec, {
@@ -43,8 +44,10 @@ export function externs(
     const fd = fds.get(value.module) ?? openModule(value.module);
     fds.set(value.module, value.fd = fd);
   }
+  const names = [...spec.externs.keys()];
   return {
-    ...resolved,
+    link: (name, insn) => linkExtern(resolved.values.get(name), names.indexOf(name), insn),
+    kconfig: resolved.kconfig && kconfigMap(resolved.kconfig),
     close: () => {
       for (const fd of fds.values()) closeFd(fd);
     },
@@ -63,4 +66,18 @@ export function sanitize(btf: Btf): Uint8Array<ArrayBuffer> {
     enum64: has("btfEnum64"),
     qmarkDatasec: false,
   });
+}
+
+/**
+ * Types for a kernel that does not know `__arg_ctx` (Linux before 6.8); undefined if this one does, or nothing has the tag.
+ * Programs get the ids of their functions in them.
+ */
+export function argCtx(spec: BpfObjectSpec, btf: Btf): Uint8Array<ArrayBuffer> | undefined {
+  if (!contextArguments(btf).size || has("argCtx")) return undefined;
+  const programs = [...spec.programs.values()];
+  const named = nameContexts(btf, programs.map(({ type }) => type));
+  if (!named) return undefined;
+  for (const program of programs) program.typeIds = named.functions.get(program.type);
+  spec.btf = Btf.parse(named.bytes, { name: `${spec.name}'s BTF`, pointerSize: 8 });
+  return named.bytes;
 }

@@ -65,13 +65,15 @@ export class Events<V extends RecordView> implements AsyncIterable<ReturnType<V[
   readonly #object: BpfObject;
   readonly #map: string;
   readonly #view: V;
+  readonly #longest: number | undefined;
   #ring: RingBuffer | undefined;
 
-  /** Internal: `object` owns the ring buffer map called `map`; `view` reads its records. */
-  constructor(object: BpfObject, map: string, view: V) {
+  /** Internal: `object` owns the ring buffer map called `map`; `view` reads its records, of up to `longest` bytes. */
+  constructor(object: BpfObject, map: string, view: V, longest?: number) {
     this.#object = object;
     this.#map = map;
     this.#view = view;
+    this.#longest = longest;
   }
 
   /** Bytes that the ring holds. A power of two of at least a page; to be set before loading. */
@@ -115,7 +117,7 @@ export class Events<V extends RecordView> implements AsyncIterable<ReturnType<V[
   #open(): RingBuffer {
     const map = this.#object.maps.get(this.#map);
     if (!map) throw new DetraceError("events come after load()");
-    return this.#ring ??= new RingBuffer(map.fd, map.maxEntries);
+    return this.#ring ??= new RingBuffer(map.fd, map.maxEntries, this.#longest);
   }
 
   /** Unmaps the ring. */
@@ -150,9 +152,9 @@ export class Skeleton<MapName extends string = string, ProgramName extends strin
     return loaded(this.programs.get(name), name);
   }
 
-  /** Internal: the records of a ring buffer map, read with a view. */
-  protected records<V extends RecordView>(map: string, view: V): Events<V> {
-    const events = new Events(this, map, view);
+  /** Internal: the records of a ring buffer map, read with a view; bytes of the longest, where its struct says so. */
+  protected records<V extends RecordView>(map: string, view: V, longest?: number): Events<V> {
+    const events = new Events(this, map, view, longest);
     this.#events.push(events as unknown as Events<RecordView>);
     return events;
   }

@@ -67,6 +67,8 @@ export interface ProgramSpec extends FunctionSpec {
    * descriptor, `function` one of its functions if not {@link target}. Set it before loading.
    */
   attachTo?: { readonly fd: number; readonly function?: string };
+  /** BTF ids to load functions with, by their own: for kernels that do not know `__arg_ctx`. Set when it is loaded. */
+  typeIds?: ReadonlyMap<number, number> | undefined;
 }
 
 /** A map to be made. Sizes in bytes. */
@@ -159,6 +161,11 @@ export interface BpfObjectSpec {
   btf: Btf | undefined;
   /** Types as they are loaded: sizes and offsets of data sections filled in. */
   readonly btfBytes: Uint8Array<ArrayBuffer> | undefined;
+  /**
+   * The kernel does not need the types for anything in the object, so they are not loaded: a tool starts sooner, and
+   * `bpftool` shows its maps and programs without names of types and source lines.
+   */
+  btfIsOptional?: boolean;
   /** Programs by name. */
   readonly programs: Map<string, ProgramSpec>;
   /** Subprograms by name. */

@@ -11,13 +11,42 @@ import { address, type Buffer, cstring, errno, libc, NR, release } from "./door.
 import { SyscallError } from "./errno.ts";
 import { kernelVersion, raiseMemlock } from "./process.ts";
 
-const COMMANDS =
-  ("MAP_CREATE MAP_LOOKUP_ELEM MAP_UPDATE_ELEM MAP_DELETE_ELEM MAP_GET_NEXT_KEY PROG_LOAD OBJ_PIN OBJ_GET " +
-    "PROG_ATTACH PROG_DETACH PROG_TEST_RUN PROG_GET_NEXT_ID MAP_GET_NEXT_ID PROG_GET_FD_BY_ID MAP_GET_FD_BY_ID " +
-    "OBJ_GET_INFO_BY_FD PROG_QUERY RAW_TRACEPOINT_OPEN BTF_LOAD BTF_GET_FD_BY_ID TASK_FD_QUERY " +
-    "MAP_LOOKUP_AND_DELETE_ELEM MAP_FREEZE BTF_GET_NEXT_ID MAP_LOOKUP_BATCH MAP_LOOKUP_AND_DELETE_BATCH " +
-    "MAP_UPDATE_BATCH MAP_DELETE_BATCH LINK_CREATE LINK_UPDATE LINK_GET_FD_BY_ID LINK_GET_NEXT_ID ENABLE_STATS " +
-    "ITER_CREATE LINK_DETACH PROG_BIND_MAP").split(" ");
+/** A command of bpf(2), and its name without `BPF_`. */
+type Command = readonly [command: number, name: string];
+const MAP_CREATE: Command = [0, "MAP_CREATE"];
+const MAP_LOOKUP_ELEM: Command = [1, "MAP_LOOKUP_ELEM"];
+const MAP_UPDATE_ELEM: Command = [2, "MAP_UPDATE_ELEM"];
+const MAP_DELETE_ELEM: Command = [3, "MAP_DELETE_ELEM"];
+const MAP_GET_NEXT_KEY: Command = [4, "MAP_GET_NEXT_KEY"];
+const PROG_LOAD: Command = [5, "PROG_LOAD"];
+const OBJ_PIN: Command = [6, "OBJ_PIN"];
+const OBJ_GET: Command = [7, "OBJ_GET"];
+const PROG_ATTACH: Command = [8, "PROG_ATTACH"];
+const PROG_DETACH: Command = [9, "PROG_DETACH"];
+const PROG_TEST_RUN: Command = [10, "PROG_TEST_RUN"];
+const PROG_GET_NEXT_ID: Command = [11, "PROG_GET_NEXT_ID"];
+const MAP_GET_NEXT_ID: Command = [12, "MAP_GET_NEXT_ID"];
+const PROG_GET_FD_BY_ID: Command = [13, "PROG_GET_FD_BY_ID"];
+const MAP_GET_FD_BY_ID: Command = [14, "MAP_GET_FD_BY_ID"];
+const OBJ_GET_INFO_BY_FD: Command = [15, "OBJ_GET_INFO_BY_FD"];
+const RAW_TRACEPOINT_OPEN: Command = [17, "RAW_TRACEPOINT_OPEN"];
+const BTF_LOAD: Command = [18, "BTF_LOAD"];
+const BTF_GET_FD_BY_ID: Command = [19, "BTF_GET_FD_BY_ID"];
+const MAP_LOOKUP_AND_DELETE_ELEM: Command = [21, "MAP_LOOKUP_AND_DELETE_ELEM"];
+const MAP_FREEZE: Command = [22, "MAP_FREEZE"];
+const BTF_GET_NEXT_ID: Command = [23, "BTF_GET_NEXT_ID"];
+const MAP_LOOKUP_BATCH: Command = [24, "MAP_LOOKUP_BATCH"];
+const MAP_LOOKUP_AND_DELETE_BATCH: Command = [25, "MAP_LOOKUP_AND_DELETE_BATCH"];
+const MAP_UPDATE_BATCH: Command = [26, "MAP_UPDATE_BATCH"];
+const MAP_DELETE_BATCH: Command = [27, "MAP_DELETE_BATCH"];
+const LINK_CREATE: Command = [28, "LINK_CREATE"];
+const LINK_UPDATE: Command = [29, "LINK_UPDATE"];
+const LINK_GET_FD_BY_ID: Command = [30, "LINK_GET_FD_BY_ID"];
+const LINK_GET_NEXT_ID: Command = [31, "LINK_GET_NEXT_ID"];
+const ENABLE_STATS: Command = [32, "ENABLE_STATS"];
+const ITER_CREATE: Command = [33, "ITER_CREATE"];
+const LINK_DETACH: Command = [34, "LINK_DETACH"];
+const PROG_BIND_MAP: Command = [35, "PROG_BIND_MAP"];
 
 // One attribute for all calls: the longest that any command here uses. The kernel asks that unused bytes are zero, and
 // refuses a length beyond its own unless they are.
@@ -45,7 +74,7 @@ function name(offset: number, text: string | undefined): void {
 }
 
 /** Makes the call and clears the attribute: the result, or minus the error number. */
-function raw(command: number, size: number): number {
+function raw([command]: Command, size: number): number {
   const result = libc().call(NR.bpf, command, attr, size, 0, null);
   const error = result < 0 ? errno() : 0;
   release();
@@ -54,7 +83,7 @@ function raw(command: number, size: number): number {
 
 let memlockRaised = false;
 
-function call(command: number, size: number, what?: string): number {
+function call([command, title]: Command, size: number, what?: string): number {
   let result = libc().call(NR.bpf, command, attr, size, 0, null);
   if (result < 0 && errno() === EPERM && !memlockRaised && kernelVersion() < 0x050b00) {
     // Before 5.11 the memory of maps and programs counts against RLIMIT_MEMLOCK, which is 64 KiB as a rule.
@@ -69,17 +98,17 @@ function call(command: number, size: number, what?: string): number {
   if (result < 0) result = -errno();
   release();
   attr.fill(0);
-  if (result < 0) throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result, what);
+  if (result < 0) throw new SyscallError(`bpf(BPF_${title})`, -result, what);
   return result;
 }
 
 /** For commands whose "no" is an answer: true, or false if the kernel said one of these error numbers. */
-function ask(command: number, size: number, no: number): boolean {
+function ask(command: Command, size: number, no: number): boolean {
   const result = raw(command, size);
   attr.fill(0);
   if (result >= 0) return true;
   if (result === -no) return false;
-  throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result);
+  throw new SyscallError(`bpf(BPF_${command[1]})`, -result);
 }
 
 /** `bpf_attr` of BPF_MAP_CREATE. Sizes in bytes. */
@@ -119,7 +148,7 @@ export function mapCreate(a: MapCreateAttr): number {
   u32(48, a.btfFd), u32(52, a.btfKeyTypeId), u32(56, a.btfValueTypeId), u32(60, a.btfVmlinuxValueTypeId);
   u64(64, a.mapExtra);
   // Older kernels know a shorter attribute and accept zeros beyond it.
-  return call(0, 72, a.name);
+  return call(MAP_CREATE, 72, a.name);
 }
 
 function element(fd: number, key: Buffer | undefined, value: Buffer | undefined, flags = 0): void {
@@ -129,31 +158,31 @@ function element(fd: number, key: Buffer | undefined, value: Buffer | undefined,
 /** BPF_MAP_LOOKUP_ELEM into `value`. @returns Whether the key was there. */
 export function mapLookup(fd: number, key: Buffer, value: Buffer, flags = 0): boolean {
   element(fd, key, value, flags);
-  return ask(1, 32, ENOENT);
+  return ask(MAP_LOOKUP_ELEM, 32, ENOENT);
 }
 
 /** BPF_MAP_LOOKUP_AND_DELETE_ELEM into `value`. @returns Whether there was one. */
 export function mapLookupAndDelete(fd: number, key: Buffer | undefined, value: Buffer, flags = 0): boolean {
   element(fd, key, value, flags);
-  return ask(21, 32, ENOENT);
+  return ask(MAP_LOOKUP_AND_DELETE_ELEM, 32, ENOENT);
 }
 
 /** BPF_MAP_UPDATE_ELEM; flags BPF_ANY 0, BPF_NOEXIST 1, BPF_EXIST 2. */
 export function mapUpdate(fd: number, key: Buffer | undefined, value: Buffer, flags = 0): void {
   element(fd, key, value, flags);
-  call(2, 32);
+  call(MAP_UPDATE_ELEM, 32);
 }
 
 /** BPF_MAP_DELETE_ELEM. @returns Whether the key was there. */
 export function mapDelete(fd: number, key: Buffer): boolean {
   element(fd, key, undefined);
-  return ask(3, 32, ENOENT);
+  return ask(MAP_DELETE_ELEM, 32, ENOENT);
 }
 
 /** BPF_MAP_GET_NEXT_KEY into `next`; without a key, the first. @returns Whether there was one. */
 export function mapGetNextKey(fd: number, key: Buffer | undefined, next: Buffer): boolean {
   element(fd, key, next);
-  return ask(4, 32, ENOENT);
+  return ask(MAP_GET_NEXT_KEY, 32, ENOENT);
 }
 
 /** `bpf_attr.batch`: several elements with one call. */
@@ -170,40 +199,40 @@ export interface MapBatchAttr {
   count: number;
 }
 
-function batch(command: number, fd: number, a: MapBatchAttr): { count: number; done: boolean } {
+function batch(command: Command, fd: number, a: MapBatchAttr): { count: number; done: boolean } {
   pointer(0, a.inBatch), pointer(8, a.outBatch), pointer(16, a.keys), pointer(24, a.values);
   u32(32, a.count), u32(36, fd);
   const result = raw(command, 56);
   const count = view.getUint32(32, LE);
   attr.fill(0);
-  if (result < 0 && result !== -ENOENT) throw new SyscallError(`bpf(BPF_${COMMANDS[command]})`, -result);
+  if (result < 0 && result !== -ENOENT) throw new SyscallError(`bpf(BPF_${command[1]})`, -result);
   return { count, done: result < 0 };
 }
 
 /** BPF_MAP_LOOKUP_BATCH (5.6). @returns How many came, and whether those were the last. */
 export function mapLookupBatch(fd: number, a: MapBatchAttr): { count: number; done: boolean } {
-  return batch(24, fd, a);
+  return batch(MAP_LOOKUP_BATCH, fd, a);
 }
 
 /** BPF_MAP_LOOKUP_AND_DELETE_BATCH (5.6). @returns As {@link mapLookupBatch}. */
 export function mapLookupAndDeleteBatch(fd: number, a: MapBatchAttr): { count: number; done: boolean } {
-  return batch(25, fd, a);
+  return batch(MAP_LOOKUP_AND_DELETE_BATCH, fd, a);
 }
 
 /** BPF_MAP_UPDATE_BATCH (5.6). @returns How many were written. */
 export function mapUpdateBatch(fd: number, a: MapBatchAttr): number {
-  return batch(26, fd, a).count;
+  return batch(MAP_UPDATE_BATCH, fd, a).count;
 }
 
 /** BPF_MAP_DELETE_BATCH (5.6). @returns How many were deleted. */
 export function mapDeleteBatch(fd: number, a: MapBatchAttr): number {
-  return batch(27, fd, a).count;
+  return batch(MAP_DELETE_BATCH, fd, a).count;
 }
 
 /** BPF_MAP_FREEZE: no more writes from user space. */
 export function mapFreeze(fd: number): void {
   u32(0, fd);
-  call(22, 4);
+  call(MAP_FREEZE, 4);
 }
 
 /** `bpf_attr` of BPF_PROG_LOAD. */
@@ -260,25 +289,25 @@ export function progLoad(a: ProgLoadAttr): number {
     u32(92, a.lineInfoSize), pointer(96, a.lineInfo), u32(104, a.lineInfo.length / a.lineInfoSize!);
   }
   u32(108, a.attachBtfId), u32(112, a.attachProgFd ?? a.attachBtfObjFd), pointer(120, a.fdArray);
-  return call(5, 144, a.name);
+  return call(PROG_LOAD, 144, a.name);
 }
 
 /** BPF_BTF_LOAD. @returns A file descriptor of the BTF. */
 export function btfLoad(btf: Buffer, log?: Buffer): number {
   pointer(0, btf), pointer(8, log), u32(16, btf.length), u32(20, log?.length), u32(24, log ? 1 : 0);
-  return call(18, 28);
+  return call(BTF_LOAD, 28);
 }
 
 /** BPF_OBJ_PIN to a path of a bpf file system. */
 export function objPin(fd: number, path: string): void {
   pointer(0, cstring(path)), u32(8, fd);
-  call(6, 16, path);
+  call(OBJ_PIN, 16, path);
 }
 
 /** BPF_OBJ_GET from a path; `flags`: BPF_F_RDONLY 8, BPF_F_WRONLY 16. @returns A file descriptor. */
 export function objGet(path: string, flags = 0): number {
   pointer(0, cstring(path)), u32(12, flags);
-  return call(7, 16, path);
+  return call(OBJ_GET, 16, path);
 }
 
 /** `bpf_attr.test` of BPF_PROG_TEST_RUN. */
@@ -324,7 +353,7 @@ export function progTestRun(fd: number, a: ProgTestRunAttr = {}): ProgTestRunRes
     pointer(48, a.ctxIn),
     pointer(56, a.ctxOut);
   u32(64, a.flags), u32(68, a.cpu);
-  const result = raw(10, 80);
+  const result = raw(PROG_TEST_RUN, 80);
   const [retval, dataLength, duration, ctxLength] = [4, 12, 36, 44].map((at) => view.getUint32(at, LE));
   attr.fill(0);
   if (result < 0) throw new SyscallError("bpf(BPF_PROG_TEST_RUN)", -result);
@@ -333,8 +362,18 @@ export function progTestRun(fd: number, a: ProgTestRunAttr = {}): ProgTestRunRes
 
 /** The kinds of kernel object that have ids. */
 export type IdKind = "prog" | "map" | "btf" | "link";
-const NEXT_ID = { prog: 11, map: 12, btf: 23, link: 31 };
-const FD_BY_ID = { prog: 13, map: 14, btf: 19, link: 30 };
+const NEXT_ID: Record<IdKind, Command> = {
+  prog: PROG_GET_NEXT_ID,
+  map: MAP_GET_NEXT_ID,
+  btf: BTF_GET_NEXT_ID,
+  link: LINK_GET_NEXT_ID,
+};
+const FD_BY_ID: Record<IdKind, Command> = {
+  prog: PROG_GET_FD_BY_ID,
+  map: MAP_GET_FD_BY_ID,
+  btf: BTF_GET_FD_BY_ID,
+  link: LINK_GET_FD_BY_ID,
+};
 
 /** BPF_*_GET_NEXT_ID. @returns The next id above `after`, undefined if that was the last. */
 export function nextId(kind: IdKind, after: number): number | undefined {
@@ -344,7 +383,7 @@ export function nextId(kind: IdKind, after: number): number | undefined {
   attr.fill(0);
   if (result >= 0) return id;
   if (result === -ENOENT) return undefined;
-  throw new SyscallError(`bpf(BPF_${COMMANDS[NEXT_ID[kind]]})`, -result);
+  throw new SyscallError(`bpf(BPF_${NEXT_ID[kind][1]})`, -result);
 }
 
 /** BPF_*_GET_FD_BY_ID. @returns A file descriptor, undefined if the object is gone. */
@@ -354,13 +393,13 @@ export function fdById(kind: IdKind, id: number): number | undefined {
   attr.fill(0);
   if (result >= 0) return result;
   if (result === -ENOENT) return undefined;
-  throw new SyscallError(`bpf(BPF_${COMMANDS[FD_BY_ID[kind]]})`, -result);
+  throw new SyscallError(`bpf(BPF_${FD_BY_ID[kind][1]})`, -result);
 }
 
 /** BPF_OBJ_GET_INFO_BY_FD into `info` (struct bpf_prog_info, ...). @returns Bytes that the kernel wrote. */
 export function objGetInfo(fd: number, info: Buffer): number {
   u32(0, fd), u32(4, info.length), pointer(8, info);
-  const result = raw(15, 16);
+  const result = raw(OBJ_GET_INFO_BY_FD, 16);
   const length = view.getUint32(4, LE);
   attr.fill(0);
   if (result < 0) throw new SyscallError("bpf(BPF_OBJ_GET_INFO_BY_FD)", -result);
@@ -390,7 +429,7 @@ export function btfModule(fd: number): string | undefined {
 /** BPF_RAW_TRACEPOINT_OPEN; the name is undefined for tp_btf, fentry and LSM. @returns A link's file descriptor. */
 export function rawTracepointOpen(progFd: number, tracepoint?: string, cookie?: bigint): number {
   pointer(0, tracepoint === undefined ? undefined : cstring(tracepoint)), u32(8, progFd), u64(16, cookie);
-  return call(17, cookie ? 24 : 16, tracepoint);
+  return call(RAW_TRACEPOINT_OPEN, cookie ? 24 : 16, tracepoint);
 }
 
 /** `bpf_attr.link_create`, as far as all kinds of link share it. */
@@ -417,47 +456,47 @@ export interface LinkCreateAttr {
 export function linkCreate(a: LinkCreateAttr, more?: Buffer): number {
   u32(0, a.progFd), u32(4, a.targetFd), u32(8, a.attachType), u32(12, a.flags), u64(16, a.cookie);
   if (more) attr.set(more, 16);
-  return call(28, more ? 64 : 48);
+  return call(LINK_CREATE, more ? 64 : 48);
 }
 
 /** BPF_LINK_UPDATE: another program on the same link. */
 export function linkUpdate(fd: number, progFd: number, oldProgFd?: number): void {
   u32(0, fd), u32(4, progFd);
   if (oldProgFd !== undefined) u32(8, 4), u32(12, oldProgFd);
-  call(29, 16);
+  call(LINK_UPDATE, 16);
 }
 
 /** BPF_LINK_DETACH (5.9; not all kinds of link). */
 export function linkDetach(fd: number): void {
   u32(0, fd);
-  call(34, 4);
+  call(LINK_DETACH, 4);
 }
 
 /** BPF_ITER_CREATE (5.8). @returns A file descriptor to read from. */
 export function iterCreate(linkFd: number, flags = 0): number {
   u32(0, linkFd), u32(4, flags);
-  return call(33, 8);
+  return call(ITER_CREATE, 8);
 }
 
 /** BPF_ENABLE_STATS (5.8): run time and count of programs, for as long as the descriptor is open. */
 export function enableStats(): number {
-  return call(32, 4);
+  return call(ENABLE_STATS, 4);
 }
 
 /** BPF_PROG_ATTACH to a map of sockets or a cgroup, which has no link: it stays until {@link progDetach}. */
 export function progAttach(progFd: number, targetFd: number, attachType: number): void {
   u32(0, targetFd), u32(4, progFd), u32(8, attachType);
-  call(8, 20);
+  call(PROG_ATTACH, 20);
 }
 
 /** BPF_PROG_DETACH. */
 export function progDetach(progFd: number, targetFd: number, attachType: number): void {
   u32(0, targetFd), u32(4, progFd), u32(8, attachType);
-  call(9, 20);
+  call(PROG_DETACH, 20);
 }
 
 /** BPF_PROG_BIND_MAP (5.10): the map lives as long as the program. */
 export function progBindMap(progFd: number, mapFd: number): void {
   u32(0, progFd), u32(4, mapFd);
-  call(35, 12);
+  call(PROG_BIND_MAP, 12);
 }

@@ -10,16 +10,22 @@
 import { DetraceError } from "../error.ts";
 import { SyscallError } from "./errno.ts";
 
-// Deno compiles a stub for each binding, 0.3 ms each, which makes a call cost 10 ns instead of 500. That is worth it for the
-// first one. The others are called a few times; a parameter of a struct type, which stubs cannot pass, keeps Deno from
-// compiling them. It is passed behind the others and nobody looks at it.
+// Deno compiles a stub for each binding, 0.6 ms each, which makes a call cost 10 ns instead of 500. Most programs make few
+// calls; a parameter of a struct type, which stubs cannot pass, keeps Deno from compiling them. It is passed behind the
+// others and nobody looks at it.
 const UNUSED = { struct: ["u8"] } as const;
 const NOTHING = new Uint8Array(1);
+/** After how many calls a stub pays. */
+const MANY = 1000;
 
 /** What is bound at the first call. */
 const SYMBOLS = {
   // long syscall(long number, int, void *, unsigned, unsigned, void *): bpf, openat, read, write, statx, getdents64, ...
-  call: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32", "buffer"], result: "i32" },
+  call: {
+    name: "syscall",
+    parameters: ["i32", "i32", "buffer", "u32", "u32", "buffer", UNUSED],
+    result: "i32",
+  },
   // long syscall(long number, int, int, int, void *): close, ioctl, epoll_create1, epoll_ctl, eventfd2, ...
   control: { name: "syscall", parameters: ["i32", "i32", "i32", "i32", "buffer", UNUSED], result: "i32" },
   // long syscall(long number, void *, int, int, int, unsigned long): perf_event_open, uname
@@ -34,6 +40,15 @@ const SYMBOLS = {
   munmap: { parameters: ["pointer", "usize", UNUSED], result: "i32" },
   // int *__errno_location(void)
   errno: { name: "__errno_location", parameters: [UNUSED], result: "pointer" },
+} as const;
+
+/** `call` with a stub. */
+const FAST = {
+  call: { name: "syscall", parameters: ["i32", "i32", "buffer", "u32", "u32", "buffer"], result: "i32" },
+} as const;
+
+/** What waits, on threads of its own; bound at the first wait. */
+const WAITS = {
   // int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout), on a thread of its own
   wait: { name: "epoll_wait", parameters: ["i32", "buffer", "i32", "i32"], result: "i32", nonblocking: true },
   // int usleep(useconds_t), on a thread of its own
@@ -43,7 +58,7 @@ const SYMBOLS = {
 /** libc, as far as it is bound for every tool. Numbers are 32 bits wide unless they are `bigint`. */
 export interface Libc {
   /** syscall(2) with a number, an integer, a buffer, two unsigned integers and a buffer. */
-  readonly call: (
+  call: (
     nr: number,
     a: number,
     buffer: Buffer | null,
@@ -66,9 +81,13 @@ export interface Libc {
   ) => Deno.PointerValue;
   /** munmap(2). */
   readonly munmap: (address: Deno.PointerObject, length: bigint) => number;
-  /** epoll_wait(2) on a thread of its own. */
+}
+
+/** Calls that take their time, made on threads of their own. */
+export interface Waits {
+  /** epoll_wait(2). */
   readonly wait: (epoll: number, events: Buffer, most: number, timeout: number) => Promise<number>;
-  /** usleep(3) on a thread of its own: µs. */
+  /** usleep(3): µs. */
   readonly sleep: (us: number) => Promise<number>;
 }
 
@@ -183,16 +202,18 @@ export function libc(): Libc {
 function openLibc(): Libc {
   try {
     const { symbols } = Deno.dlopen("libc.so.6", SYMBOLS);
+    let calls = 0;
     errnoView = new Int32Array(Deno.UnsafePointerView.getArrayBuffer(symbols.errno(NOTHING)!, 4));
     return {
-      call: symbols.call,
+      call: (nr, a, buffer, b, c, more) => {
+        if (++calls === MANY) libc().call = extra(FAST).call;
+        return symbols.call(nr, a, buffer, b, c, more, NOTHING);
+      },
       control: (nr, a, b, c, buffer) => symbols.control(nr, a, b, c, buffer, NOTHING),
       front: (nr, buffer, a, b, c, d) => symbols.front(nr, buffer, a, b, c, d, NOTHING),
       mmap: (address, length, prot, flags, fd, offset) =>
         symbols.mmap(address, length, prot, flags, fd, offset, NOTHING),
       munmap: (address, length) => symbols.munmap(address, length, NOTHING),
-      wait: symbols.wait,
-      sleep: symbols.sleep,
     };
   } catch (cause) {
     if (cause instanceof Deno.errors.NotCapable) {
@@ -203,6 +224,13 @@ function openLibc(): Libc {
       hint: "detrace needs Linux with glibc",
     });
   }
+}
+
+let waiting: Waits | undefined;
+
+/** The calls that wait. @throws {DetraceError} As {@link libc}. */
+export function waits(): Waits {
+  return waiting ??= extra(WAITS);
 }
 
 /** The error number of the last call of this thread. */

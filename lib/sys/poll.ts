@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ARCH, type Buffer, check, closeFd, errno, libc, NR } from "./door.ts";
+import { ARCH, type Buffer, check, closeFd, errno, libc, NR, waits } from "./door.ts";
 import { SyscallError } from "./errno.ts";
 import { write } from "./file.ts";
 
@@ -14,7 +14,7 @@ import { write } from "./file.ts";
  * @param ms Milliseconds, up to an hour; 0 lets other tasks run.
  */
 export async function sleep(ms: number): Promise<void> {
-  await libc().sleep(Math.round(ms * 1000));
+  await waits().sleep(Math.round(ms * 1000));
 }
 
 /** An epoll set. While a {@link wait} is pending the process does not end by itself; {@link wake} ends the wait. */
@@ -54,7 +54,7 @@ export class Poller {
    */
   async wait(timeout = -1): Promise<void> {
     if (this.#closed) return;
-    this.#pending = libc().wait(this.#epoll, this.#events, 16, timeout);
+    this.#pending = waits().wait(this.#epoll, this.#events, 16, timeout);
     await this.#pending;
     this.#pending = undefined;
     if (this.#closed) this.#release();

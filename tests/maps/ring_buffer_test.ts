@@ -18,7 +18,7 @@ class Fake implements Disposable {
   readonly #memory: DataView;
   readonly #mapping: Mapping;
 
-  constructor(position: bigint) {
+  constructor(position: bigint, longest?: number) {
     const path = Deno.makeTempFileSync();
     Deno.truncateSync(path, pageSize() * 2 + this.size * 2);
     this.#fd = open(path, O_RDWR);
@@ -30,7 +30,7 @@ class Fake implements Disposable {
     this.#memory = new DataView(this.#mapping.bytes.buffer);
     this.#memory.setBigUint64(0, position, true);
     this.produce(position);
-    this.ring = new RingBuffer(this.#fd, this.size);
+    this.ring = new RingBuffer(this.#fd, this.size, longest);
   }
 
   /** Moves the producers' position. */
@@ -221,6 +221,44 @@ rootTest("the largest record that fits comes whole from any position", () => {
     assertEquals(ring.drain((offset, length) => copy = ring.bytes.slice(offset, offset + length)), 1);
     if (i % 50 === 0) assertEquals(copy, value);
   }
+});
+
+rootTest(
+  "where the longest record is known, only so much is mapped a second time, and longer ones are refused",
+  () => {
+    const size = 1000, page = pageSize();
+    using map = ringMap(4 * page);
+    using array = BpfMap.create({ type: BPF_MAP_TYPE_ARRAY, keySize: 4, valueSize: size, maxEntries: 1 });
+    using program = copier(map, array, size);
+    using ring = new RingBuffer(map.fd, map.maxEntries, size);
+    assertEquals(ring.bytes.length, 5 * page);
+    let across = 0;
+    for (let i = 0; i < 200; i++) {
+      const value = new Uint8Array(size).map((_, at) => i + at);
+      array.set(new Uint8Array(4), value);
+      assertEquals(run(program), 0);
+      let copy = new Uint8Array();
+      const take = (offset: number, length: number) => {
+        copy = ring.bytes.slice(offset, offset + length);
+        if (offset + length > ring.size) across++;
+      };
+      assertEquals(ring.drain(take), 1);
+      assertEquals(copy, value);
+    }
+    assert(across > 0, "no record went across the end");
+  },
+);
+
+Deno.test("a record that does not lie in one piece is refused, and counts as taken", () => {
+  using fake = new Fake(BigInt(pageSize() - 16), 8);
+  fake.record(BigInt(pageSize() - 16), 2 * pageSize() - 64, 1n);
+  fake.produce(BigInt(3 * pageSize() - 72));
+  const { message } = assertThrows(() => fake.ring.drain(() => {}), DetraceError);
+  assertEquals(
+    message,
+    `a record of ${2 * pageSize() - 64} bytes: the ring buffer was opened for shorter ones`,
+  );
+  assertEquals(fake.ring.pending, 0);
 });
 
 rootTest("a million records come without loss when the ring is drained in time", () => {
