@@ -7,24 +7,13 @@
  * @module
  */
 
-import { compile, programs } from "../bpf/build.ts";
-import { loadKernelBtf, loadModuleBtfs } from "../lib/btf/kernel.ts";
-import { CoreRelocator } from "../lib/core/core.ts";
-import { readObject } from "../lib/object/read.ts";
-import type { BpfObjectSpec } from "../lib/object/spec.ts";
+import { loadKernelBtf, loadModuleBtfs } from "../../lib/btf/kernel.ts";
+import { CoreRelocator } from "../../lib/core/core.ts";
+import { readObject } from "../../lib/object/read.ts";
+import type { BpfObjectSpec } from "../../lib/object/spec.ts";
+import { objects } from "./objects.ts";
 
-const EM_BPF = 247, BPF_MAP_TYPE_STACK_TRACE = 7;
-
-/** The BPF objects that a program carries in its data. */
-function* embedded(bytes: Uint8Array<ArrayBuffer>): Generator<Uint8Array<ArrayBuffer>> {
-  const view = new DataView(bytes.buffer);
-  for (let at = bytes.indexOf(0x7f, 1); at >= 0 && at + 64 < bytes.length; at = bytes.indexOf(0x7f, at + 1)) {
-    if (view.getUint32(at) !== 0x7f454c46 || view.getUint16(at + 18, true) !== EM_BPF) continue;
-    const size = Number(view.getBigUint64(at + 40, true)) +
-      view.getUint16(at + 58, true) * view.getUint16(at + 60, true);
-    if (at + size <= bytes.length) yield bytes.slice(at, at + size);
-  }
-}
+const BPF_MAP_TYPE_STACK_TRACE = 7;
 
 const UTF8 = new TextEncoder();
 let log = "";
@@ -118,24 +107,11 @@ function ours(spec: BpfObjectSpec, relocator: CoreRelocator): Map<string, string
 
 using libbpf = openLibbpf();
 const directory = await Deno.makeTempDir();
-const objects: [name: string, bytes: Uint8Array<ArrayBuffer>][] = [];
-let differ = 0, relocations = 0, unread = 0;
+let count = 0, differ = 0, relocations = 0, unread = 0;
 try {
-  for (const name of programs()) {
-    await compile(name, `${directory}/object.o`);
-    objects.push([name, Deno.readFileSync(`${directory}/object.o`)]);
-  }
-  const { stdout } = await new Deno.Command("dpkg", { args: ["-L", "libbpf-tools"] }).output();
-  for (
-    const path of new TextDecoder().decode(stdout).split("\n").filter((path) => /^\/usr\/sbin\/./.test(path))
-  ) {
-    if (!Deno.lstatSync(path).isFile) continue;
-    for (const bytes of embedded(Deno.readFileSync(path))) objects.push([path.replace(/.*\//, ""), bytes]);
-  }
   const vmlinux = loadKernelBtf(), modules = () => [...loadModuleBtfs(vmlinux).values()];
-  for (const [name, bytes] of objects) {
-    const file = `${directory}/object.o`;
-    Deno.writeFileSync(file, bytes);
+  for await (const { name, file, bytes } of objects(directory)) {
+    count++;
     const expected = theirs(libbpf, file);
     let actual: Map<string, string>;
     try {
@@ -159,6 +135,6 @@ try {
   await Deno.remove(directory, { recursive: true });
 }
 console.log(
-  `${objects.length} objects, ${relocations} relocations: ${differ} objects differ, ${unread} were not read`,
+  `${count} objects, ${relocations} relocations: ${differ} objects differ, ${unread} were not read`,
 );
-Deno.exitCode = differ || unread || objects.length < 40 ? 1 : 0;
+Deno.exitCode = differ || unread || count < 40 ? 1 : 0;
