@@ -26,7 +26,10 @@ async function finish(child: Deno.ChildProcess): Promise<Result> {
 
 const run = (...args: string[]) => finish(start(...args));
 
-/** Sends signals to the tool once it says that it is ready. */
+/**
+ * Sends signals to the tool once it says that it is ready; the last of several until it ends, since a signal that comes
+ * before the same one was taken is one with it.
+ */
 async function signalled(
   args: string[],
   ...signals: Deno.Signal[]
@@ -34,11 +37,15 @@ async function signalled(
   const child = start(...args), reader = child.stdout.getReader();
   assertEquals(new TextDecoder().decode((await reader.read()).value), "ready\n");
   const stderr = new Response(child.stderr).text(), begin = performance.now();
-  for (const signal of signals) {
-    child.kill(signal);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  let ended = false;
+  const status = child.status.finally(() => ended = true);
+  for (let i = 0; i < signals.length || signals.length > 1 && !ended; i++) {
+    try {
+      child.kill(signals[i] ?? signals.at(-1)!);
+    } catch { /* it has just ended */ }
+    await Promise.race([status, new Promise((resolve) => setTimeout(resolve, 50))]);
   }
-  const { code } = await child.status;
+  const { code } = await status;
   const ms = performance.now() - begin;
   await reader.cancel();
   return { status: code, err: await stderr, ms };
