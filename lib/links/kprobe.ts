@@ -78,7 +78,7 @@ export function attachKprobe(program: HasFd, target: string | bigint, options: K
       -1,
       0,
     );
-    return attachPerfEvent(event, program.fd, { cookie });
+    return attachPerfEvent(event, program.fd, { cookie, through: "PMU" });
   } catch (error) {
     throw explain(error, place);
   }

@@ -48,6 +48,13 @@ export interface AttachWay {
 /** How a link holds on: see {@link Link.kind}. */
 export type LinkKind = "link" | "perf_event" | "call" | "table" | "group";
 
+/**
+ * Which of several ways to the same a link took: see {@link Link.through}. `PMU`: a perf event of the kernel's own probe PMU;
+ * `tracefs`: a probe made there; `clsact`: a filter of traffic control; `setsockopt`: an option of a socket; `attach`:
+ * BPF_PROG_ATTACH.
+ */
+export type LinkRoute = "PMU" | "tracefs" | "clsact" | "setsockopt" | "attach";
+
 /** A program that is attached. Closing the link detaches it, unless the link is pinned. */
 export class Link implements Disposable {
   /**
@@ -58,6 +65,8 @@ export class Link implements Disposable {
   readonly kind: LinkKind;
   /** The links of a `group`. */
   readonly parts: readonly Link[];
+  /** By which route, where kernels differ or `kind` does not tell; undefined for all others, and for a `group`. */
+  readonly through: LinkRoute | undefined;
   #fds: number[];
   #cleanup: (() => void) | undefined;
 
@@ -66,17 +75,19 @@ export class Link implements Disposable {
    *
    * @param kind How it is attached.
    * @param fds The first is the link's or the event's.
-   * @param options `cleanup` is called once, when the descriptors are closed; `parts` are closed with it.
+   * @param options `cleanup` is called once, when the descriptors are closed; `parts` are closed with it; `through`: see
+   *   {@link Link.through}.
    */
   constructor(
     kind: LinkKind,
     fds: number[],
-    options: { cleanup?: () => void; parts?: readonly Link[] } = {},
+    options: { cleanup?: () => void; parts?: readonly Link[]; through?: LinkRoute } = {},
   ) {
     this.kind = kind;
     this.#fds = fds;
     this.#cleanup = options.cleanup;
     this.parts = options.parts ?? [];
+    this.through = options.through;
   }
 
   /** The link's file descriptor, -1 once it is closed or if it has none. */
@@ -171,13 +182,13 @@ export function attachAll<T>(places: Iterable<T>, attach: (place: T) => Link): L
  * @param eventFd The event; it belongs to the link from now on, and is closed if this fails.
  * @param progFd The program.
  * @param options `cookie`: what `bpf_get_attach_cookie()` gives (5.15). `cleanup`: called when the link is closed, or if
- *   this fails.
+ *   this fails. `through`: see {@link Link.through}.
  * @throws {DetraceError} A cookie is not to be had; {@link SyscallError} if the kernel refuses.
  */
 export function attachPerfEvent(
   eventFd: number,
   progFd: number,
-  options: { cookie?: bigint | undefined; cleanup?: () => void } = {},
+  options: { cookie?: bigint | undefined; cleanup?: () => void; through?: LinkRoute } = {},
 ): Link {
   const { cookie, ...rest } = options;
   try {

@@ -216,7 +216,9 @@ function explain(cause: SyscallError, event: PerfEvent): DetraceError {
     if (code !== "EINVAL") return cause;
     return new DetraceError(`the processor cannot ${what}`, {
       cause,
-      hint: "the address has to be a multiple of the length, and x86 cannot watch for reading alone",
+      hint:
+        "the address has to be a multiple of the length; x86 cannot watch for reading alone, arm64 not the kernel " +
+        "for one process",
     });
   }
   if ("hz" in event && code === "EINVAL") {

@@ -78,7 +78,7 @@ export function attachTracefsProbe(
     cleanup();
     throw error;
   }
-  const link = attachPerfEvent(event, program.fd, { cookie, cleanup });
+  const link = attachPerfEvent(event, program.fd, { cookie, cleanup, through: "tracefs" });
   addEventListener("unload", atExit);
   return link;
 }

@@ -36,7 +36,8 @@ const ATTACH_TYPES: Readonly<Record<SocketMapKind, number>> = {
  */
 export function attachSocketFilter(program: HasFd, socket: number): Link {
   setSocketOption(socket, SO_ATTACH_BPF, program.fd);
-  return new Link("call", [], { cleanup: () => setSocketOption(socket, SO_DETACH_BPF, 0) });
+  const cleanup = () => setSocketOption(socket, SO_DETACH_BPF, 0);
+  return new Link("call", [], { cleanup, through: "setsockopt" });
 }
 
 /**
@@ -48,7 +49,8 @@ export function attachSocketFilter(program: HasFd, socket: number): Link {
  */
 export function attachReuseport(program: HasFd, socket: number): Link {
   setSocketOption(socket, SO_ATTACH_REUSEPORT_EBPF, program.fd);
-  return new Link("call", [], { cleanup: () => setSocketOption(socket, SO_DETACH_REUSEPORT_BPF, 0) });
+  const cleanup = () => setSocketOption(socket, SO_DETACH_REUSEPORT_BPF, 0);
+  return new Link("call", [], { cleanup, through: "setsockopt" });
 }
 
 /**
@@ -69,5 +71,6 @@ export function attachSocketMap(program: HasFd, map: HasFd, kind: SocketMapKind)
     if (!(error instanceof SyscallError) || error.code !== "EINVAL") throw error;
   }
   progAttach(progFd, targetFd, attachType);
-  return new Link("call", [], { cleanup: () => progDetach(progFd, targetFd, attachType) });
+  const cleanup = () => progDetach(progFd, targetFd, attachType);
+  return new Link("call", [], { cleanup, through: "attach" });
 }

@@ -17,10 +17,19 @@ const RTM_NEWQDISC = 36, RTM_DELQDISC = 37, RTM_NEWTFILTER = 44, RTM_DELTFILTER 
 const NLM_F_ECHO = 8, NLM_F_EXCL = 0x200, NLM_F_CREATE = 0x400, NLM_F_DUMP = 0x300;
 const TCA_KIND = 1, TCA_OPTIONS = 2, TCA_BPF_FD = 6, TCA_BPF_NAME = 7, TCA_BPF_FLAGS = 8;
 const TCA_BPF_FLAG_ACT_DIRECT = 1; // the program's result is the verdict
+const TCA_MATCHALL_ACT = 2, TCA_ACT_KIND = 1, TCA_ACT_OPTIONS = 2;
+const TCA_ACT_BPF_PARMS = 2, TCA_ACT_BPF_FD = 5, TCA_ACT_BPF_NAME = 6; // include/uapi/linux/tc_act/tc_bpf.h
 const ETH_P_ALL = 0x0300; // in network byte order
 // The queueing discipline "clsact", which holds filters and does nothing else, and its two lists of them.
 const CLSACT = 0xfffffff1, CLSACT_HANDLE = 0xffff0000;
 const PARENTS: Readonly<Record<Direction, number>> = { ingress: 0xfffffff2, egress: 0xfffffff3 };
+
+/** What a kind of filter or discipline is part of, where it was built as a module. */
+const MODULES: Readonly<Record<string, string>> = {
+  bpf: "cls_bpf",
+  clsact: "sch_ingress",
+  matchall: "cls_matchall or act_bpf",
+};
 
 /** The way of packets: in or out. */
 export type Direction = "ingress" | "egress";
@@ -37,21 +46,46 @@ const made = new Set<number>();
  * @throws {DetraceError} There is no such interface, or the kernel has no such filters; {@link SyscallError} if it refuses.
  */
 export function attachTc(program: HasFd, name: string | number, direction: Direction): Link {
-  const index = interfaceIndex(name), parent = PARENTS[direction];
+  const options = concat(
+    attribute(TCA_BPF_FD, program.fd),
+    attribute(TCA_BPF_NAME, cstring("detrace")),
+    attribute(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
+  );
+  return addFilter(interfaceIndex(name), direction, "bpf", options);
+}
+
+/**
+ * Attaches a program to a network interface as the action of a filter that takes every packet (`tc filter add ... matchall
+ * action bpf`; Linux 4.8 with CONFIG_NET_CLS_MATCHALL and CONFIG_NET_ACT_BPF). It runs before the filters that are there.
+ *
+ * @param program A BPF_PROG_TYPE_SCHED_ACT program; its result is the verdict (TC_ACT_*).
+ * @param name The interface's name or number.
+ * @param direction Which packets: those that come in or go out.
+ * @throws {DetraceError} As {@link attachTc}.
+ */
+export function attachTcAction(program: HasFd, name: string | number, direction: Direction): Link {
+  const options = concat(
+    attribute(TCA_ACT_BPF_PARMS, new Uint8Array(20)), // struct tc_act_bpf: the kernel chooses a number
+    attribute(TCA_ACT_BPF_FD, program.fd),
+    attribute(TCA_ACT_BPF_NAME, cstring("detrace")),
+  );
+  const action = concat(attribute(TCA_ACT_KIND, cstring("bpf")), attribute(TCA_ACT_OPTIONS, options));
+  const list = attribute(1, action); // the first and only
+  return addFilter(interfaceIndex(name), direction, "matchall", attribute(TCA_MATCHALL_ACT, list));
+}
+
+function addFilter(index: number, direction: Direction, kind: string, options: Buffer): Link {
+  const parent = PARENTS[direction];
   makeClsact(index);
   try {
-    const options = concat(
-      attribute(TCA_BPF_FD, program.fd),
-      attribute(TCA_BPF_NAME, cstring("detrace")),
-      attribute(TCA_BPF_FLAGS, TCA_BPF_FLAG_ACT_DIRECT),
-    );
     const flags = NLM_F_CREATE | NLM_F_EXCL | NLM_F_ECHO;
-    const [answer] = change(RTM_NEWTFILTER, flags, tcmsg(index, 0, parent, ETH_P_ALL), "bpf", options);
+    const [answer] = change(RTM_NEWTFILTER, flags, tcmsg(index, 0, parent, ETH_P_ALL), kind, options);
     // The kernel has chosen a handle and a priority.
     const [, , handle = 0, , info = 0] = new Uint32Array(answer!.buffer, 0, 5);
     return new Link("call", [], {
+      through: "clsact",
       cleanup: () => {
-        remove(RTM_DELTFILTER, tcmsg(index, handle, parent, info), "bpf");
+        remove(RTM_DELTFILTER, tcmsg(index, handle, parent, info), kind);
         dropClsact(index);
       },
     });
@@ -78,10 +112,8 @@ function change(type: number, flags: number, what: Buffer, kind: string, options
     );
   } catch (cause) {
     if (!(cause instanceof SyscallError) || cause.code !== "ENOENT" || !(flags & NLM_F_CREATE)) throw cause;
-    const module = kind === "bpf" ? "cls_bpf" : "sch_ingress";
-    throw new DetraceError(`this kernel cannot filter traffic by programs: it has no module ${module}`, {
-      cause,
-    });
+    const what = `this kernel cannot filter traffic by programs: it has no module ${MODULES[kind]}`;
+    throw new DetraceError(what, { cause });
   }
 }
 

@@ -88,6 +88,22 @@ function tryFentry(): boolean {
   }
 }
 
+/**
+ * Whether LSM programs can be attached here and run (Linux 5.7 with CONFIG_BPF_LSM). Without "bpf" among its security
+ * modules a kernel attaches them and never runs them.
+ *
+ * @example
+ * ```ts
+ * import { canRunLsm } from "detrace/lib/links/tracing.ts";
+ *
+ * console.log(canRunLsm() ? "lsm/file_open" : "kprobe/security_file_open");
+ * ```
+ */
+export function canRunLsm(): boolean {
+  return canAttachFentry() && (securityModules()?.includes("bpf") ?? true) &&
+    inKernel(BTF_KIND_FUNC, "file_open", "bpf_lsm_");
+}
+
 /** The kernel's security modules in the order that they are asked; undefined if it does not tell. */
 function securityModules(): string[] | undefined {
   try {
@@ -131,8 +147,6 @@ export const lsm: AttachWay = {
     }
     return attach(program, request);
   },
-  present: ({ target }) =>
-    canAttachFentry() && (securityModules()?.includes("bpf") ?? true) &&
-    inKernel(BTF_KIND_FUNC, target, "bpf_lsm_"),
+  present: ({ target }) => canRunLsm() && inKernel(BTF_KIND_FUNC, target, "bpf_lsm_"),
   targetless: true,
 };

@@ -177,6 +177,7 @@ export function attachAt(program: HasFd, { path, offset }: FilePlace, options: U
     const attr = { type: pmu, config, config1: path, config2: BigInt(offset) };
     return attachPerfEvent(perfEventOpen(attr, pid ?? -1, pid === undefined ? 0 : -1), program.fd, {
       cookie,
+      through: "PMU",
     });
   } catch (cause) {
     if (!(cause instanceof SyscallError) || cause.syscall.startsWith("bpf")) throw cause;

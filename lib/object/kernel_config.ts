@@ -18,10 +18,10 @@ function gunzip(bytes: Uint8Array): Uint8Array {
 }
 
 /**
- * Reads `/boot/config-<release>`, or else `/proc/config.gz`.
+ * Reads `/boot/config-<release>`, or else `/lib/modules/<release>/config`, or else `/proc/config.gz`.
  *
  * @returns Lines like `CONFIG_HZ=250` and `# CONFIG_X86_X32_ABI is not set`.
- * @throws {DetraceError} There is neither.
+ * @throws {DetraceError} There is none.
  *
  * @example
  * ```ts ignore
@@ -31,7 +31,8 @@ function gunzip(bytes: Uint8Array): Uint8Array {
  * ```
  */
 export function readKernelConfig(): string {
-  const paths = [`/boot/config-${kernelRelease()}`, "/proc/config.gz"];
+  const release = kernelRelease();
+  const paths = [`/boot/config-${release}`, `/lib/modules/${release}/config`, "/proc/config.gz"];
   let cause: unknown;
   for (const path of paths) {
     try {

@@ -11,6 +11,7 @@ import { programFunction } from "../links/extension.ts";
 import { btfModule, fdById, nextId } from "../sys/bpf.ts";
 import { closeFd } from "../sys/door.ts";
 import { readText } from "../sys/file.ts";
+import { kernelVersion } from "../sys/process.ts";
 import type { LoadTarget } from "./object.ts";
 import type { ProgramSpec } from "./spec.ts";
 
@@ -105,9 +106,13 @@ function missing({ target, expectedAttachType }: ProgramSpec, prefix: string, ke
   }
   const [, module, name = ""] = /^(?:(.*):)?(.*)$/s.exec(target)!;
   const symbol = RegExp.escape(module === undefined ? name : `${name}\t[${module}]`);
-  return new RegExp(` [tTwW] ${symbol}[\t\n]`).test(readText("/proc/kallsyms"))
-    ? new DetraceError(`the kernel's types do not describe function ${target}`, {
-      hint: "attach a kprobe to it instead",
-    })
-    : new DetraceError(`this kernel has no function ${target}`);
+  const [, behind] = new RegExp(` [tTwW] ${symbol}([\t\n])`).exec(readText("/proc/kallsyms")) ?? [];
+  if (!behind) return new DetraceError(`this kernel has no function ${target}`);
+  const ofModule = module !== undefined || behind === "\t";
+  return new DetraceError(
+    ofModule && kernelVersion() < 0x050b00
+      ? `this kernel has no types of the functions of modules, as ${target} is one (Linux 5.11)`
+      : `the kernel's types do not describe function ${target}`,
+    { hint: "attach a kprobe to it instead" },
+  );
 }

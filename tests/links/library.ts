@@ -32,3 +32,11 @@ export function counter(): { offset: number; value: () => number } {
   const view = new Deno.UnsafePointerView(Deno.UnsafePointer.create(BigInt(base + site!.semaphore))!);
   return { offset: site!.semaphore - data!.vaddr + data!.offset, value: () => view.getUint16() };
 }
+
+// A program cannot wait until a page of the file is in memory: so all are read once.
+for (const line of Deno.readTextFileSync("/proc/self/maps").split("\n")) {
+  const [, start, end] = /^([\da-f]+)-([\da-f]+) r/.exec(line) ?? [];
+  if (!start || !line.endsWith(` ${LIBRARY}`)) continue;
+  const view = new Deno.UnsafePointerView(Deno.UnsafePointer.create(BigInt(`0x${start}`))!);
+  for (let at = 0; at < parseInt(end!, 16) - parseInt(start, 16); at += 4096) view.getUint8(at);
+}

@@ -9,7 +9,8 @@ import { Fd } from "detrace/lib/sys/door.ts";
 import { open } from "detrace/lib/sys/file.ts";
 
 const CLONE_NEWNET = 0x40000000, RTM_NEWLINK = 16, IFF_UP = 1;
-const AF_INET = 2, SOL_SOCKET = 1, SO_REUSEPORT = 15;
+const AF_INET = 2, AF_PACKET = 17, SOL_SOCKET = 1, SO_REUSEPORT = 15, SOL_PACKET = 263, PACKET_FANOUT = 18;
+const IPPROTO_TCP = 6, TCP_CONGESTION = 13;
 
 const { symbols: libc } = Deno.dlopen("libc.so.6", {
   unshare: { parameters: ["i32"], result: "i32" },
@@ -47,8 +48,16 @@ export function makeInterface(name: string, kind: string): void {
   );
 }
 
+/** A network interface gets the queueing discipline "clsact", as `tc qdisc add dev NAME clsact` gives it. */
+export function addClsact(name: string): void {
+  const [RTM_NEWQDISC, CREATE_NEW, TCA_KIND, CLSACT, HANDLE] = [36, 0x600, 1, 0xfffffff1, 0xffff0000];
+  const tcmsg = new Uint8Array(Uint32Array.of(0, interfaceIndex(name), HANDLE, CLSACT, 0).buffer);
+  const body = concat(tcmsg, attribute(TCA_KIND, new TextEncoder().encode("clsact\0")));
+  netlinkRequest("netlink(RTM_NEWQDISC)", RTM_NEWQDISC, CREATE_NEW, body);
+}
+
 /** A network interface gets an address of IPv4, in a network of 256. */
-export function addAddress(name: string, address: readonly number[]): void {
+function addAddress(name: string, address: readonly number[]): void {
   const [RTM_NEWADDR, IFA_LOCAL, CREATE_NEW] = [20, 2, 0x600];
   const ifaddrmsg = new Uint8Array(8);
   ifaddrmsg.set([AF_INET, 24]);
@@ -64,12 +73,12 @@ export const NAMESPACE = "/proc/thread-self/ns/net";
  * Moves this thread into a network namespace of its own, with nothing but a loopback interface: what is left there
  * attached goes with it. Nobody else's traffic passes.
  */
-export async function inOwnNetwork(use: () => void | Promise<void>): Promise<void> {
+export async function inOwnNetwork<T>(use: () => T | Promise<T>): Promise<T> {
   using before = new Fd(open(NAMESPACE));
   if (libc.unshare(CLONE_NEWNET) !== 0) throw new Error("unshare failed");
   try {
     up("lo");
-    await use();
+    return await use();
   } finally {
     libc.setns(before.fd, CLONE_NEWNET);
   }
@@ -103,6 +112,23 @@ export class Socket extends Fd {
     if (libc.connect(socket.fd, sockaddr(port, address), 16) === 0) return socket;
     socket.close();
     throw new Error("connection refused");
+  }
+
+  /** Makes one that gets a copy of all packets, by way of a choice among one socket that takes each packet apart. */
+  static tap(): Socket {
+    const SOCK_DGRAM = 2, ETH_P_ALL = 0x0300; // in network byte order
+    const socket = new Socket(libc.socket(AF_PACKET, SOCK_DGRAM, ETH_P_ALL));
+    if (libc.setsockopt(socket.fd, SOL_PACKET, PACKET_FANOUT, new Uint8Array(4), 4) !== 0) {
+      throw new Error("no fanout");
+    }
+    return socket;
+  }
+
+  /** Chooses who controls its congestion. */
+  controlledBy(name: string): this {
+    const bytes = new TextEncoder().encode(name);
+    if (libc.setsockopt(this.fd, IPPROTO_TCP, TCP_CONGESTION, bytes, bytes.length) === 0) return this;
+    throw new Error(`no congestion control ${name}`);
   }
 
   /** The next connection. */
@@ -141,10 +167,19 @@ export class Socket extends Fd {
   }
 }
 
-/** A few packets of TCP over the loopback interface. */
-export async function talk(): Promise<void> {
+/** The pair of netkit devices `primary0` and `nk0` is switched on. @returns A socket whose packets go through it. */
+export function upNetkit(): Socket {
+  up("primary0");
+  up("nk0"); // the other end: the kernel's name for it
+  addAddress("primary0", [10, 77, 0, 1]);
+  return Socket.connected("udp", 9, [10, 77, 0, 2]);
+}
+
+/** A few packets of TCP over the loopback interface. `control`: of congestion, if not the usual one. */
+export async function talk(control?: string): Promise<void> {
   using listener = Socket.bound("tcp");
   using client = Socket.connected("tcp", listener.port);
+  if (control !== undefined) client.controlledBy(control);
   using server = listener.accept();
   client.send("hello");
   await server.receive();

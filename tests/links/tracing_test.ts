@@ -1,34 +1,15 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { moduleNames } from "detrace/lib/btf/kernel.ts";
 import { DetraceError } from "detrace/lib/error.ts";
 import { attachExtension } from "detrace/lib/links/extension.ts";
 import { attachLoaded, canAttachFentry } from "detrace/lib/links/tracing.ts";
-import type { BpfObject } from "detrace/lib/object/object.ts";
 import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
 import { rootTest } from "../root.ts";
-import { fixture, global, setGlobal } from "./fixture.ts";
+import { canOpen, fixture, global, read, run, setGlobal, tracing, withFile, withOverlay } from "./fixture.ts";
 
 const BPF_TRACE_FENTRY = 24, BPF_LINK_TYPE_TRACING = 2;
 const since = (major: number, minor: number) => kernelVersion() >= (major << 16) + (minor << 8);
-
-/** Programs of tracing.bpf.c that look at this process, and perhaps at one file. */
-function tracing(...programs: string[]): BpfObject {
-  const object = fixture("tracing", ...programs);
-  setGlobal(object, "pid", Deno.pid);
-  return object;
-}
-
-/** Reads from a file, by a call that the programs know; gives what the call returns. */
-function read(path: string): bigint {
-  using file = Deno.openSync(path);
-  try {
-    return BigInt(file.readSync(new Uint8Array(1237)) ?? 0);
-  } catch (error) {
-    assertInstanceOf(error, Deno.errors.IsADirectory);
-    return -21n;
-  }
-}
 
 /** A test that ends at once on a kernel that forbids such programs, or whose processor cannot run them. */
 function fentryTest(name: string, fn: () => void | Promise<void>): void {
@@ -92,22 +73,26 @@ fentryTest("a cookie that the kernel does not know is refused with a sentence", 
   object.attachProgram("entry");
 });
 
-fentryTest("functions of modules are found by name, and by module and name", async () => {
-  // The root of the machines that test other kernels is an overlay; BTF of modules came with 5.11.
-  if (!moduleNames().includes("overlay")) return;
-  for (const target of ["ovl_open", "overlay:ovl_open"]) {
-    using object = tracing("module");
-    object.spec.programs.get("module")!.target = target;
-    assert(object.keepIfPresent("module"));
-    await object.load();
-    object.attach();
-    Deno.openSync(Deno.execPath()).close();
-    assert(global(object, "exits") >= 1n);
-  }
-  using object = tracing("module");
-  object.spec.programs.get("module")!.target = "vmlinux:ovl_open";
-  assertEquals(object.keepIfPresent("module"), false);
-});
+fentryTest(
+  "functions of modules are found by name, and by module and name, or Linux 5.11 is to bring their types",
+  () =>
+    withOverlay(async (path) => {
+      // A kernel may have it built in.
+      const targets = moduleNames().includes("overlay") ? ["ovl_open", "overlay:ovl_open"] : ["ovl_open"];
+      for (const target of targets) {
+        using object = tracing("module");
+        object.spec.programs.get("module")!.target = target;
+        if (!object.keepIfPresent("module")) return assert(!since(5, 11));
+        await object.load();
+        object.attach();
+        Deno.openSync(path).close();
+        assertEquals(global(object, "exits"), 1n);
+      }
+      using object = tracing("module");
+      object.spec.programs.get("module")!.target = "no_such_module:ovl_open";
+      assertEquals(object.keepIfPresent("module"), false);
+    }),
+);
 
 rootTest("a BTF tracepoint's program runs", async () => {
   using object = tracing("event");
@@ -119,27 +104,6 @@ rootTest("a BTF tracepoint's program runs", async () => {
   object.spec.programs.get("event")!.target = "no_such_event";
   assertEquals(object.keepIfPresent("event"), false);
 });
-
-/** A file whose inode number is the kernel's: not on an overlay. */
-async function withFile(use: (path: string, inode: bigint) => Promise<void>): Promise<void> {
-  const path = await Deno.makeTempFile({ dir: "/dev/shm", prefix: "detrace-" });
-  try {
-    await use(path, BigInt(Deno.statSync(path).ino!));
-  } finally {
-    await Deno.remove(path);
-  }
-}
-
-/** Opens a file, and says whether it could. */
-function canOpen(path: string): boolean {
-  try {
-    Deno.openSync(path).close();
-    return true;
-  } catch (error) {
-    assertInstanceOf(error, Deno.errors.PermissionDenied);
-    return false;
-  }
-}
 
 fentryTest(
   "a program at a security hook denies this process one file; a kernel that never asks it says so",
@@ -184,10 +148,6 @@ fentryTest(
       assert(canOpen(path));
     }),
 );
-
-/** Runs a program for socket buffers once. */
-const run = (object: BpfObject, program: string) =>
-  object.programs.get(program)!.testRun({ dataIn: new Uint8Array(64) }).retval;
 
 fentryTest(
   "freplace puts a program in place of a function of another, at a second one too, and takes it away",
