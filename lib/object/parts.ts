@@ -12,11 +12,13 @@ import { Kallsyms } from "../symbols/kallsyms.ts";
 import { ARCH, closeFd } from "../sys/door.ts";
 import { kernelVersion } from "../sys/process.ts";
 import { kconfigMap, linkExtern, resolveExterns } from "./externs.ts";
-import { has } from "./features.ts";
 import { readKernelConfig } from "./kernel_config.ts";
 import type { LoaderParts, LoadOptions } from "./object.ts";
+import { LOADER, type LoaderFeature, supports } from "./probe.ts";
 import type { BpfObjectSpec } from "./spec.ts";
 import { openModule } from "./target.ts";
+
+const has = (name: LoaderFeature) => supports(LOADER[name]);
 
 /** Values of externs, from the running kernel. */
 export function externs(

@@ -47,6 +47,7 @@ const ENABLE_STATS: Command = [32, "ENABLE_STATS"];
 const ITER_CREATE: Command = [33, "ITER_CREATE"];
 const LINK_DETACH: Command = [34, "LINK_DETACH"];
 const PROG_BIND_MAP: Command = [35, "PROG_BIND_MAP"];
+const TOKEN_CREATE: Command = [36, "TOKEN_CREATE"];
 
 // One attribute for all calls: the longest that any command here uses. The kernel asks that unused bytes are zero, and
 // refuses a length beyond its own unless they are.
@@ -499,4 +500,10 @@ export function progDetach(progFd: number, targetFd: number, attachType: number)
 export function progBindMap(progFd: number, mapFd: number): void {
   u32(0, progFd), u32(4, mapFd);
   call(PROG_BIND_MAP, 12);
+}
+
+/** BPF_TOKEN_CREATE (6.9) from a bpf file system that delegates. @returns A file descriptor. */
+export function tokenCreate(bpffsFd: number): number {
+  u32(4, bpffsFd);
+  return call(TOKEN_CREATE, 8);
 }

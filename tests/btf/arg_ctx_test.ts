@@ -52,14 +52,16 @@ Deno.test("registers and arrays of u64 are contexts where the kernel says so", (
 
 Deno.test("a context that has its name already, and what is no pointer, stay as they are", () => {
   assertEquals(name(struct("xdp_md"), XDP), undefined);
-  const typedef = (b: BtfBuilder) => b.addPtr(b.addTypedef("bpf_user_pt_regs_t", b.addStruct("pt_regs", 4, [])));
+  const typedef = (b: BtfBuilder) =>
+    b.addPtr(b.addTypedef("bpf_user_pt_regs_t", b.addStruct("pt_regs", 4, [])));
   assertEquals(name(typedef, KPROBE), undefined);
   assertEquals(name((b) => b.addInt("int", 4), XDP), undefined);
 });
 
 Deno.test("only tags of parameters of global functions count", () => {
-  const tagged = (options: { linkage?: number; tag?: string }) =>
-    [...contextArguments(types((b) => b.addPtr(0), options).btf).values()];
+  const tagged = (
+    options: { linkage?: number; tag?: string },
+  ) => [...contextArguments(types((b) => b.addPtr(0), options).btf).values()];
   assertEquals(tagged({}), [[0]]);
   assertEquals(tagged({ linkage: 0 }), []);
   assertEquals(tagged({ tag: "arg:nonnull" }), []);
@@ -92,6 +94,11 @@ Deno.test("ids, strings and all other parameters stay; each kind of program has 
     assertEquals([after.name(copy), after.funcLinkage(copy), after.sizeOrType(prototype)], ["fn", 1, int]);
     assertEquals([0, 1, 2, 3].map((i) => after.paramName(prototype, i)), ["a", "b", "c", "d"]);
     const pointees = [1, 3].map((i) => after.name(after.sizeOrType(after.paramType(prototype, i))));
-    assertEquals([after.paramType(prototype, 0), ...pointees, after.paramType(prototype, 2)], [int, name, name, int]);
+    assertEquals([after.paramType(prototype, 0), ...pointees, after.paramType(prototype, 2)], [
+      int,
+      name,
+      name,
+      int,
+    ]);
   }
 });

@@ -6,6 +6,7 @@
  */
 
 import { disassemble } from "../../lib/asm/disassemble.ts";
+import { nameContexts } from "../../lib/btf/arg_ctx.ts";
 import { Btf } from "../../lib/btf/btf.ts";
 import { decodeType } from "../../lib/btf/decode.ts";
 import { diffBtf } from "../../lib/btf/diff.ts";
@@ -135,6 +136,8 @@ function sanitize(btf: Btf, random: Random): void {
   const can = { ...ALL_FEATURES };
   for (const key in can) can[key as keyof BtfFeatures] = random.below(2) > 0;
   readTypes(Btf.parse(sanitizeBtf(btf, can)), random);
+  const named = nameContexts(btf, [2, 6, 17]); // KPROBE, XDP, RAW_TRACEPOINT
+  if (named) readTypes(Btf.parse(named.bytes), random);
 }
 
 /** Values of random bytes through the codecs of random types. */

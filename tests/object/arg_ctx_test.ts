@@ -1,11 +1,13 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { BTF_KIND_FUNC } from "detrace/lib/btf/btf.ts";
 import { PerfBuffer } from "detrace/lib/maps/perf_buffer.ts";
 import { has } from "detrace/lib/object/features.ts";
 import { generateSkeleton } from "detrace/lib/object/generate.ts";
 import { argCtx } from "detrace/lib/object/parts.ts";
 import { BpfObject } from "detrace/lib/object/object.ts";
-import { openObject } from "detrace/lib/object/open.ts";
+import { ALL_PARTS, openObject } from "detrace/lib/object/open.ts";
+import { readObject } from "detrace/lib/object/read.ts";
+import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { exists } from "detrace/lib/sys/file.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
 import { callGetpgid, GETPGID } from "../links/probes.ts";
@@ -69,8 +71,18 @@ rootTest("a tag that a kernel does not know is ignored", async () => {
 rootTest("types are changed only where the kernel does not know the tag", () => {
   const { spec } = open("context", "packet"), before = spec.btf!, fn = before.find("length", BTF_KIND_FUNC)!;
   const after = argCtx(spec, before), { typeIds } = spec.programs.get("packet")!;
-  assertEquals([after === undefined, spec.btf === before, typeIds === undefined], Array(3).fill(has("argCtx")));
+  assertEquals(
+    [after === undefined, spec.btf === before, typeIds === undefined],
+    Array(3).fill(has("argCtx")),
+  );
   if (typeIds) assertEquals(spec.btf!.name(typeIds.get(fn)!), "length");
+});
+
+rootTest("a kernel that does not know the tag refuses the functions as they are", async () => {
+  if (has("argCtx")) return;
+  const { argCtx: _, ...parts } = ALL_PARTS;
+  using object = new BpfObject(readObject(fixture("context"), "context"), parts);
+  await assertRejects(() => object.load(), VerifierError);
 });
 
 Deno.test("a skeleton brings what names contexts if its types are loaded and have the tag", () => {

@@ -1,7 +1,13 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { DetraceError } from "../../lib/error.ts";
 import { type Feature, type FeatureName, FEATURES, has, require } from "../../lib/object/features.ts";
-import { readDir } from "../../lib/sys/file.ts";
+import { BTF_KIND_FUNC } from "../../lib/btf/btf.ts";
+import { loadKernelBtf } from "../../lib/btf/kernel.ts";
+import { readKernelConfig } from "../../lib/object/kernel_config.ts";
+import { progLoad } from "../../lib/sys/bpf.ts";
+import { ARCH, closeFd } from "../../lib/sys/door.ts";
+import { SyscallError } from "../../lib/sys/errno.ts";
+import { exists, readDir, readText } from "../../lib/sys/file.ts";
 import { capabilities, kernelRelease, kernelVersion } from "../../lib/sys/process.ts";
 
 const NAMES = Object.keys(FEATURES) as FeatureName[];
@@ -10,21 +16,56 @@ const CAP_SYS_ADMIN = 1n << 21n;
 const live = Deno.build.os === "linux" && (capabilities() & CAP_SYS_ADMIN) !== 0n &&
   !/\.el\d/.test(kernelRelease());
 
-function isNew(name: FeatureName): boolean {
-  const [major, minor] = FEATURES[name].version.split(".").map(Number) as [number, number];
+/** The version that counts on this machine. */
+function versionOf({ version, arm64 }: Feature): string {
+  return ARCH === "arm64" && arm64 || version;
+}
+
+function isNew(feature: Feature): boolean {
+  const [major, minor] = versionOf(feature).split(".").map(Number) as [number, number];
   return kernelVersion() >= (major << 16) + (minor << 8);
 }
 
+/** Whether the kernel was built and booted as a feature needs it. */
+function isConfigured({ needs = "" }: Feature): boolean {
+  const options = needs.match(/CONFIG_\w+/g) ?? [], config = options.length ? readKernelConfig() : "";
+  return options.every((option) => new RegExp(`^${option}=[ym]$`, "m").test(config)) &&
+    (!needs.includes("lsm=") || securityModules().includes("bpf"));
+}
+
+function securityModules(): string {
+  const path = "/sys/kernel/security/lsm";
+  return exists(path) ? readText(path) : "";
+}
+
+/** Whether this machine forbids programs at functions, even to root: then it does not so much as load them. */
+function forbidsFunctions(): boolean {
+  const attachBtfId = loadKernelBtf().find("bpf_fentry_test1", BTF_KIND_FUNC)!;
+  const insns = new Uint8Array(new BigUint64Array([0xb7n, 0x95n]).buffer);
+  try {
+    closeFd(progLoad({ type: 26, expectedAttachType: 24, attachBtfId, insns, license: "GPL" }));
+    return false;
+  } catch (error) {
+    return error instanceof SyscallError && error.code === "EPERM";
+  }
+}
+
+const AT_FUNCTIONS: FeatureName[] = ["fentry", "lsm", "sleepable", "tracingCookie"];
+
 for (const name of NAMES) {
-  Deno.test({ name: `${name}: the kernel's answer agrees with its version (root)`, ignore: !live }, () => {
-    if (name === "fentry" && !has(name)) return; // some kernels forbid it
-    assertEquals(has(name), isNew(name), kernelRelease());
-    if (isNew(name)) return require(name, "a test");
-    const { name: feature, version } = FEATURES[name];
+  const feature = FEATURES[name], what = feature.needs ? "version and configuration" : "version";
+  Deno.test({ name: `${name}: the kernel's answer agrees with its ${what} (root)`, ignore: !live }, () => {
+    const forbidden = AT_FUNCTIONS.includes(name) && forbidsFunctions();
+    const expected = isNew(feature) && isConfigured(feature) && !forbidden;
+    assertEquals(has(name), expected, `${kernelRelease()}${forbidden ? ", which forbids it" : ""}`);
+    if (expected) return require(name, "a test");
     const { message } = assertThrows(() => require(name, "a test"), DetraceError);
+    const needs = feature.needs ? ` (with ${feature.needs})` : "";
     assertEquals(
       message,
-      `a test needs ${feature}, which Linux ${version} brought; this is ${kernelRelease()}`,
+      `a test needs ${feature.name}, which Linux ${
+        versionOf(feature)
+      } brought${needs}; this is ${kernelRelease()}`,
     );
   });
 }
