@@ -7,7 +7,7 @@
 import type { Assembled, Assembler } from "../asm/assembler.ts";
 import { Btf } from "../btf/btf.ts";
 import { DetraceError } from "../error.ts";
-import { MAP } from "./pack.ts";
+import { MAP } from "./unpack.ts";
 import { parseSection } from "./sections.ts";
 import type { BpfObjectSpec, ExternSpec, FunctionSpec, MapSpec } from "./spec.ts";
 

@@ -18,7 +18,7 @@ import { typesCompatible } from "../core/match.ts";
 import { typeWords } from "../core/spec.ts";
 import { DetraceError } from "../error.ts";
 import type { ReferringInsn } from "./object.ts";
-import { MAP } from "./pack.ts";
+import { MAP } from "./unpack.ts";
 import type { BpfObjectSpec, ExternSpec, MapSpec } from "./spec.ts";
 
 const BPF_PSEUDO_BTF_ID = 3, BPF_PSEUDO_KFUNC_CALL = 2;

@@ -21,7 +21,7 @@ import {
 import { type BtfExt, parseBtfExt } from "../btf/ext.ts";
 import { fixupDatasecs } from "../btf/fixup.ts";
 import { Elf, type ElfSection, type ElfSymbol } from "../elf/elf.ts";
-import { MAP } from "./pack.ts";
+import { MAP } from "./unpack.ts";
 import { parseSection } from "./sections.ts";
 import type { BpfObjectSpec, FunctionSpec, MapSpec, Reference } from "./spec.ts";
 

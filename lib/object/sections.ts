@@ -117,23 +117,27 @@ const SECTIONS: Readonly<Record<string, Row>> = {
   "cgroup/dev": [15, 6, 0, "cgroup"],
 };
 
-/** The Linux that brought programs of a type, or of a type and an attach type, for those that Linux 5.10 did not load. */
-const SINCE: Readonly<Record<string, readonly [major: number, minor: number]>> = {
-  "31": [5, 14],
-  "29/43": [6, 0],
-  "32": [6, 4],
-  "18/49": [6, 7],
-  "18/50": [6, 7],
-  "18/51": [6, 7],
-  "18/52": [6, 7],
-  "18/53": [6, 7],
-};
+/** What Linux 5.10 did not load, and the Linux that brought it: a type, an attach type (all if undefined), flags. */
+const SINCE:
+  readonly (readonly [type: number, attachType: number | undefined, flags: number, since: string])[] = [
+    [31, undefined, 0, "5.14"],
+    [6, undefined, XDP_HAS_FRAGS, "5.18"],
+    [TRACING, 28, SLEEPABLE, "5.18"],
+    [KPROBE, undefined, SLEEPABLE, "6.0"],
+    [LSM, 43, 0, "6.0"],
+    [32, undefined, 0, "6.4"],
+    [18, 49, 0, "6.7"],
+    [18, 50, 0, "6.7"],
+    [18, 51, 0, "6.7"],
+    [18, 52, 0, "6.7"],
+    [18, 53, 0, "6.7"],
+  ];
 
 /**
  * The Linux that brought programs of a kind, if a kernel is older.
  *
  * @param version The kernel's, as LINUX_VERSION_CODE is written.
- * @param kind A section's type and attach type.
+ * @param kind A section's type, attach type and flags.
  *
  * @example
  * ```ts
@@ -142,14 +146,18 @@ const SINCE: Readonly<Record<string, readonly [major: number, minor: number]>> =
  *
  * assertEquals(newerThan(0x050a00, parseSection("netfilter")!), "6.4");
  * assertEquals(newerThan(0x060400, parseSection("netfilter")!), undefined);
+ * assertEquals(newerThan(0x050a00, parseSection("xdp.frags")!), "5.18");
  * ```
  */
 export function newerThan(
   version: number,
-  kind: Pick<Section, "type" | "expectedAttachType">,
+  kind: Pick<Section, "type" | "expectedAttachType" | "flags">,
 ): string | undefined {
-  const since = SINCE[kind.type] ?? SINCE[`${kind.type}/${kind.expectedAttachType}`];
-  return since && version < (since[0] << 16) + (since[1] << 8) ? since.join(".") : undefined;
+  return SINCE.find(([type, attachType = kind.expectedAttachType, flags, since]) => {
+    const [major, minor] = since.split(".").map(Number) as [number, number];
+    return type === kind.type && attachType === kind.expectedAttachType && (kind.flags & flags) === flags &&
+      version < (major << 16) + (minor << 8);
+  })?.[3];
 }
 
 /** What a section's name says. */

@@ -10,7 +10,7 @@ import { RingBuffer } from "../maps/ring_buffer.ts";
 import type { BpfMap } from "../maps/map.ts";
 import type { Program } from "../programs/program.ts";
 import { BpfObject, type LoaderParts } from "./object.ts";
-import { unpackSpec } from "./pack.ts";
+import { unpackSpec } from "./unpack.ts";
 
 /**
  * A view of one record in a buffer's memory. One view is used for all records of a loop: its fields are those of the record
@@ -137,7 +137,7 @@ export class Skeleton<MapName extends string = string, ProgramName extends strin
   extends BpfObject {
   readonly #events: Events<RecordView>[] = [];
 
-  /** Unpacks the object: its JSON, its bytes in base64, and the parts of the loader that it needs. See pack.ts. */
+  /** Unpacks the object: its JSON, its bytes in base64, and the parts of the loader that it needs. See unpack.ts. */
   constructor(json: string, base64: string, parts: LoaderParts = {}) {
     super(unpackSpec(json, Uint8Array.fromBase64(base64)), parts);
   }

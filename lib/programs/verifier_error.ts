@@ -86,10 +86,10 @@ function explain({ program, errno, log, line, poisons, since, advise }: Verifier
 
   const reason = insn === undefined ? undefined : poisons?.().get(insn);
   const code = cut ? "ENOSPC" : errno;
-  const refusal = cause ||
-    (since && code === "EINVAL"
-      ? `this kernel does not know programs of its type (Linux ${since})`
-      : CODES[code] ?? `refused by the kernel (${code})`);
+  // An older kernel has no words for what it does not know, or says which programs can sleep.
+  const refusal = since && (cause ? /sleepable/.test(cause) : code === "EINVAL")
+    ? `this kernel does not know programs of its type (Linux ${since})`
+    : cause || (CODES[code] ?? `refused by the kernel (${code})`);
   let message = `program ${program}: ${reason ?? refusal}`;
   if (place || words) message += ` at ${[place, words && `"${words.trim()}"`].filter(Boolean).join(": ")}`;
   if (text || reason) message += ` (insn ${insn}${reason ? "" : `: ${text}`})`;

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { lz4Compress, lz4Decompress } from "detrace/lib/object/lz4.ts";
+import { lz4Decompress } from "detrace/lib/object/lz4.ts";
+import { lz4Compress } from "detrace/lib/object/lz4_compress.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

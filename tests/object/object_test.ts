@@ -1,6 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { DetraceError } from "detrace/lib/error.ts";
-import { openObject } from "detrace/lib/object/open.ts";
+import { Assembler, R0 } from "detrace/lib/asm/assembler.ts";
+import { buildSpec } from "detrace/lib/object/build.ts";
+import { BpfObject } from "detrace/lib/object/object.ts";
+import { ALL_PARTS, openObject } from "detrace/lib/object/open.ts";
 import { readObject } from "detrace/lib/object/read.ts";
 import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
@@ -190,3 +193,26 @@ rootTest("an object is loaded once, and one that is closed meanwhile leaves noth
   await assertRejects(() => loading, DetraceError, "was closed while it was loaded");
   assert(openFds() <= before, "descriptors were left open");
 });
+
+for (
+  const [section, version, since] of [
+    ["xdp.frags", 0x051200, "5.18"],
+    ["uprobe.s", 0x060000, "6.0"],
+    ["syscall", 0x050e00, "5.14"],
+    ["netfilter", 0x060400, "6.4"],
+  ] as const
+) {
+  rootTest(
+    `a program in ${section} is loaded, or the Linux that brought it is named (${since})`,
+    async () => {
+      const code = new Assembler().mov(R0, 1).exit();
+      using object = new BpfObject(
+        buildSpec({ name: "newer", programs: { main: { section, code } } }),
+        ALL_PARTS,
+      );
+      if (kernelVersion() >= version) return void await object.load();
+      const { message } = await assertRejects(() => object.load(), VerifierError);
+      assertEquals(message, `program main: this kernel does not know programs of its type (Linux ${since})`);
+    },
+  );
+}

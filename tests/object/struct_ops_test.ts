@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DetraceError } from "detrace/lib/error.ts";
 import { openObject } from "detrace/lib/object/open.ts";
-import { packSpec, unpackSpec } from "detrace/lib/object/pack.ts";
+import { packSpec } from "detrace/lib/object/pack.ts";
+import { unpackSpec } from "detrace/lib/object/unpack.ts";
 import { kernelVersion } from "detrace/lib/sys/process.ts";
 import { rootTest } from "../root.ts";
 

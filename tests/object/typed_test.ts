@@ -10,7 +10,8 @@ import {
 import { buildSpec } from "detrace/lib/object/build.ts";
 import { BpfObject } from "detrace/lib/object/object.ts";
 import { ALL_PARTS, openObject } from "detrace/lib/object/open.ts";
-import { packSpec, unpackSpec } from "detrace/lib/object/pack.ts";
+import { packSpec } from "detrace/lib/object/pack.ts";
+import { unpackSpec } from "detrace/lib/object/unpack.ts";
 import { typedGlobal, typedMap } from "detrace/lib/object/typed.ts";
 import { possibleCpus } from "detrace/lib/sys/process.ts";
 import { rootTest } from "../maps/programs.ts";
