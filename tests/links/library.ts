@@ -14,12 +14,31 @@ export const LIBRARY: string = new URL(`../fixtures/links/probes.${ARCH}.so`, im
 
 const plain = { parameters: [], result: "void" } as const;
 
-/** Its functions. */
-export const { symbols: call } = Deno.dlopen(LIBRARY, {
+const { symbols } = Deno.dlopen(LIBRARY, {
   ...{ registers: plain, constants: plain, memory: plain, sums: plain, beyond: plain },
   ...{ first_site: plain, second_site: plain, third_site: plain, near: plain, far: plain, guarded: plain },
   pointer: { parameters: ["usize"], result: "void" },
 });
+
+/** A view of each of its pages. */
+const pages = Deno.readTextFileSync("/proc/self/maps").split("\n").flatMap((line) => {
+  const [, start, end] = /^([\da-f]+)-([\da-f]+) r/.exec(line) ?? [];
+  if (!start || !line.endsWith(` ${LIBRARY}`)) return [];
+  const base = parseInt(start, 16), count = (parseInt(end!, 16) - base) / 4096;
+  const at = (page: number) => Deno.UnsafePointer.create(BigInt(base + 4096 * page))!;
+  return Array.from({ length: count }, (_, page) => new Deno.UnsafePointerView(at(page)));
+});
+
+/**
+ * Its functions. Before one is called, its pages are read: a program cannot wait until one is in memory, and a file system
+ * such as virtiofs drops a file's pages whenever somebody opens the file.
+ */
+export const call = Object.fromEntries(
+  Object.entries(symbols).map(([name, fn]) => [name, (...args: unknown[]) => {
+    for (const page of pages) page.getUint8();
+    return (fn as (...args: unknown[]) => unknown)(...args);
+  }]),
+) as typeof symbols;
 
 /** The counter of the probe `guarded`: its place in the file, and its value in this process. */
 export function counter(): { offset: number; value: () => number } {
@@ -31,16 +50,4 @@ export function counter(): { offset: number; value: () => number } {
   const base = start - offset - (code!.vaddr - code!.offset);
   const view = new Deno.UnsafePointerView(Deno.UnsafePointer.create(BigInt(base + site!.semaphore))!);
   return { offset: site!.semaphore - data!.vaddr + data!.offset, value: () => view.getUint16() };
-}
-
-// A program cannot wait until a page of the file is in memory, and a busy machine drops pages: so they are held there.
-const { mlock } = Deno.dlopen("libc.so.6", {
-  mlock: { parameters: ["usize", "usize"], result: "i32" },
-}).symbols;
-for (const line of Deno.readTextFileSync("/proc/self/maps").split("\n")) {
-  const [, start, end] = /^([\da-f]+)-([\da-f]+) r/.exec(line) ?? [];
-  if (!start || !line.endsWith(` ${LIBRARY}`)) continue;
-  if (mlock(BigInt(`0x${start}`), BigInt(`0x${end}`) - BigInt(`0x${start}`)) < 0) {
-    console.warn(`cannot keep ${LIBRARY} in memory: its arguments may be read as errors`);
-  }
 }
