@@ -61,6 +61,20 @@ export function readObject(bytes: Uint8Array<ArrayBuffer>, name: string): BpfObj
   return new Reader(bytes, name).spec;
 }
 
+/** Gives a map's value so many zeros when somebody looks at it: a small file can claim a gigabyte for .bss. */
+function setZeros(map: MapSpec, size: number): void {
+  const set = (value: Uint8Array<ArrayBuffer>) => {
+    Object.defineProperty(map, "data", { value, writable: true, enumerable: true, configurable: true });
+    return value;
+  };
+  Object.defineProperty(map, "data", {
+    get: () => set(new Uint8Array(size)),
+    set,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
 class Reader {
   readonly spec: BpfObjectSpec;
   readonly #elf: Elf;
@@ -269,12 +283,9 @@ class Reader {
         refuse(this.spec.name, `has two sections called ${section.name}`);
       }
       const readOnly = section.name.startsWith(".rodata");
-      const data: Uint8Array<ArrayBuffer> = new Uint8Array(section.size);
-      if (section.type === SHT_PROGBITS) data.set(this.#elf.data(section));
       const map = inArena ? this.#arena() : section.name;
       this.#mapOf.set(section.name, map);
-      if (inArena) this.spec.maps.get(map)!.data = data;
-      else {
+      if (!inArena) {
         this.spec.maps.set(map, {
           ...MAP,
           name: map,
@@ -285,9 +296,11 @@ class Reader {
           flags: BPF_F_MMAPABLE | (readOnly ? BPF_F_RDONLY_PROG : 0),
           valueTypeId: this.#btf?.find(section.name, BTF_KIND_DATASEC) ?? 0,
           extra: 0n,
-          data,
         });
       }
+      const spec = this.spec.maps.get(map)!;
+      if (section.type === SHT_PROGBITS) spec.data = this.#elf.data(section).slice();
+      else setZeros(spec, section.size);
       for (const { name, typeId, offset, size } of this.#variables(section.name)) {
         if (offset + size > section.size) {
           refuse(this.spec.name, `variable ${name} lies outside of ${section.name}`);
