@@ -345,7 +345,7 @@ class Loader {
     if (relocations.length || spec.externs.size || wanted.some((p) => TARGETED.has(p.type))) {
       await this.#readKernelBtf();
     }
-    if (spec.externs.size) this.#resolveExterns();
+    if (spec.externs.size) await this.#resolveExterns();
     if (btf) await this.#loadBtf(btf);
     for (const map of spec.maps.values()) if (map.structOps) await this.#prepareStructOps(map);
     for (const map of spec.maps.values()) this.#createMap(map);
@@ -498,8 +498,9 @@ class Loader {
     }
   }
 
-  #resolveExterns(): void {
+  async #resolveExterns(): Promise<void> {
     const find = this.#part("externs", "finds externs");
+    if (this.spec.btfBytes) await this.#types(); // a skeleton's are not parsed yet
     const { kconfig } = this.#externs = find(this.spec, this.options, () => this.#kernel());
     if (kconfig) this.spec.maps.set(kconfig.name, kconfig);
   }

@@ -1,8 +1,13 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { DetraceError } from "detrace/lib/error.ts";
 import { generateSkeleton } from "detrace/lib/object/generate.ts";
+import type { BpfObject } from "detrace/lib/object/object.ts";
+import { openObject } from "detrace/lib/object/open.ts";
 import type { Skeleton } from "detrace/lib/object/skeleton.ts";
 import { WAY_FILES, WAYS } from "detrace/lib/object/ways.ts";
+import { VerifierError } from "detrace/lib/programs/verifier_error.ts";
 import { ARCH } from "detrace/lib/sys/door.ts";
+import { rootTest } from "../root.ts";
 
 const fixture = (name: string) =>
   Deno.readFileSync(new URL(`../fixtures/object/${name}.bpf.o`, import.meta.url));
@@ -30,6 +35,63 @@ Deno.test("a skeleton has the object's globals, maps and programs, and brings th
   using object = new Rooms!();
   assertEquals(object.spec.programs.get("off")!.target, "sys_enter");
   assertEquals(object.data(".data.hot").getInt32(0, true), 9);
+});
+
+Deno.test("a skeleton loads its types where the kernel needs them", () => {
+  // Externs, spin locks, storage, an arena, struct_ops, callbacks; and freplace.
+  for (const name of ["rooms", "arena", "table", "kernel"]) {
+    assert(!generateSkeleton(fixture(name), name).includes('"btfIsOptional":true'), name);
+  }
+  assert(!generateSkeleton(fixture("../links/extension"), "extension").includes('"btfIsOptional":true'));
+  for (const name of ["registers.x86", "../links/usdt", "../core/moved"]) {
+    assertStringIncludes(generateSkeleton(fixture(name), "other"), '"btfIsOptional":true');
+  }
+});
+
+/** What becomes of an object: names of what is loaded, or why it is not. */
+async function outcome(object: BpfObject): Promise<string> {
+  try {
+    await object.load({ kconfig: "CONFIG_DETRACE_NOWHERE=n\n" });
+    return [...object.maps.keys(), ...object.programs.keys()].join(" ");
+  } catch (error) {
+    if (!(error instanceof DetraceError)) throw error;
+    return error.message.replace(/ \(insn \d+.*/s, ""); // finished tools say nothing of registers
+  }
+}
+
+for (
+  const name of [
+    "object/rooms",
+    "object/arena",
+    "object/table",
+    "object/module",
+    "object/kernel",
+    "object/context",
+    "links/tracing",
+    "links/usdt",
+    "core/moved",
+  ]
+) {
+  rootTest(`a skeleton of ${name} loads as the object does`, async () => {
+    const bytes = fixture(`../${name}`), { Sample } = await run(generateSkeleton(bytes, "sample"));
+    using skeleton = new Sample!();
+    using object = openObject(bytes, "sample");
+    assertEquals(await outcome(skeleton), await outcome(object));
+  });
+}
+
+rootTest("where it does not, a refusal still says the line of the source", async () => {
+  const { Rooms } = await run(generateSkeleton(fixture("rooms"), "rooms"));
+  using object = new Rooms!();
+  object.spec.btfIsOptional = true;
+  for (const { name } of object.spec.programs.values()) {
+    object.spec.programs.get(name)!.autoload = name === "refused";
+  }
+  const error = await assertRejects(
+    () => object.load({ kconfig: "CONFIG_DETRACE_NOWHERE=n\n" }),
+    VerifierError,
+  );
+  assertMatch(error.message, /at \S*rooms\.bpf\.c:\d+: "\*value = 1;"/);
 });
 
 Deno.test("an object that reads registers is there for both architectures", async () => {
