@@ -244,7 +244,7 @@ function face(spec: BpfObjectSpec, btf: Btf): { accessors: string[]; records: st
 // Fields of map values that the kernel looks for in the types (btf_parse_fields(), kernel/bpf/btf.c), pointers by their tags.
 const SPECIAL =
   /^bpf_(spin_lock|res_spin_lock|timer|wq|task_work|list_head|list_node|rb_root|rb_node|refcount)$/;
-const EXT = 28, TYPE_TAG = 18;
+const EXT = 28, TYPE_TAG = 18, BPF_F_LINK = 1 << 13;
 // Maps that are made only with types: storage of sockets, inodes, tasks, cgroups; struct_ops.
 const TYPED = new Set([
   BPF_MAP_TYPE_SK_STORAGE,
@@ -341,8 +341,8 @@ export function generateSkeleton(
     imports.push(`import { arena } from "../lib/object/arena.ts";\n`);
     parts.push("arena");
   }
-  // The newest type that the oldest kernel has.
-  if (maps.some((map) => map.type > BPF_MAP_TYPE_INODE_STORAGE)) {
+  // Beyond the newest type that the oldest kernel has; a flag of struct_ops.
+  if (maps.some((map) => map.type > BPF_MAP_TYPE_INODE_STORAGE || map.flags & BPF_F_LINK)) {
     imports.push(`import { mapError } from "../lib/object/map_types.ts";\n`);
     parts.push("mapError");
   }

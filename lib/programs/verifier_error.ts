@@ -51,7 +51,7 @@ const INSN = /^(\d+): \([\da-f]{2}\) (.*?)(?:\s+;|\s*$)/;
 
 // Everything that is printed next to the cause and is not the cause.
 const NOISE =
-  /^($|[\s;(]|-- |\d+: |from \d|processed |verification time|stack depth|mark_|func#|Live regs|calle[re]:|returning|to caller|(cur|old|parent) |propagating|last_idx|regs=|arg#\d+ ref)/;
+  /^($|[\s;(]|-- |\d+: |from \d|processed |verification time|stack depth|mark_|func#|Validating |Live regs|calle[re]:|returning|to caller|(cur|old|parent) |propagating|last_idx|regs=|arg#\d+ ref)/;
 
 // What an errno means when there is no cause in the log, or no log.
 const CODES: Record<string, string> = {

@@ -66,7 +66,6 @@ for (
     "object/table",
     "object/module",
     "object/kernel",
-    "object/context",
     "links/tracing",
     "links/usdt",
     "core/moved",

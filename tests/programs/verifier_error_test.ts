@@ -151,6 +151,12 @@ Deno.test("advice is asked for with the cause and the place of the instruction i
   assertEquals([e.hint, e.state], ["eat it", "R6 is a pear"]);
 });
 
+Deno.test("which function was being validated is not the cause", () => {
+  // Linux 5.10
+  const e = error("Validating sum() func#1...\nArg#0 type PTR in sum() is not supported yet.\n");
+  assertEquals(e.message, "program p: Arg#0 type PTR in sum() is not supported yet.");
+});
+
 Deno.test("a relocation that could not be resolved is the cause, in its own words", () => {
   const log = "; x = t->gone; @ a.bpf.c:3\n1: (85) call unknown#195896080\ninvalid func unknown#195896080\n";
   const poison = new Map([[1, "this kernel's struct task_struct has no member gone"]]);
