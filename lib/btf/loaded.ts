@@ -7,21 +7,31 @@
 import { DetraceError } from "../error.ts";
 import { btfBytes, btfModule, fdById, type IdKind, objGetInfo } from "../sys/bpf.ts";
 import { type Buffer, Fd } from "../sys/door.ts";
+import { SyscallError } from "../sys/errno.ts";
 import { kernelVersion } from "../sys/process.ts";
 import { Btf } from "./btf.ts";
 import { loadKernelBtf, loadProgramBtf } from "./kernel.ts";
 
 function openId(kind: IdKind, id: number): Fd {
-  const fd = id > 0xffffffff ? undefined : fdById(kind, id);
-  if (fd !== undefined) return new Fd(fd);
-  throw new DetraceError(`there is no ${kind === "prog" ? "program" : kind === "map" ? "map" : "BTF"} ${id}`);
+  const what = `${kind === "prog" ? "program" : kind === "map" ? "map" : "BTF"} ${id}`;
+  try {
+    const fd = id > 0xffffffff ? undefined : fdById(kind, id);
+    if (fd !== undefined) return new Fd(fd);
+  } catch (cause) {
+    if (!(cause instanceof SyscallError) || cause.code !== "EPERM") throw cause;
+    throw new DetraceError(`cannot open ${what}: this needs the capability CAP_SYS_ADMIN`, {
+      cause,
+      hint: "run it as root, for example with sudo",
+    });
+  }
+  throw new DetraceError(`there is no ${what}`);
 }
 
 /**
  * A BTF object by its id; that of a module on top of the kernel's.
  *
  * @param id As `bpftool btf list` shows it.
- * @throws {DetraceError} if there is none.
+ * @throws {DetraceError} if there is none, or without CAP_SYS_ADMIN.
  */
 export function loadBtfById(id: number): Btf {
   using fd = openId("btf", id);

@@ -9,6 +9,7 @@ import { btfLoad, nextId } from "../../lib/sys/bpf.ts";
 import { Fd } from "../../lib/sys/door.ts";
 import { kernelVersion } from "../../lib/sys/process.ts";
 import { rootTest } from "../root.ts";
+import { withoutRights } from "../tools/harness.ts";
 
 rootTest("the types of a program and of a map are found by their ids", async () => {
   const bytes = Deno.readFileSync(new URL("../fixtures/object/rooms.bpf.o", import.meta.url));
@@ -45,4 +46,10 @@ rootTest("what is not there, or has no types, is an error", () => {
   assertThrows(() => loadBtfById(2 ** 31), DetraceError, "there is no BTF 2147483648");
   assertThrows(() => loadBtfOfProgram(2 ** 32 + 1), DetraceError, "there is no program 4294967297");
   assertThrows(() => loadBtfOfMap(2 ** 31), DetraceError, "there is no map 2147483648");
+});
+
+rootTest("who may not open programs by their ids is told what it takes", () => {
+  const { message, hint } = withoutRights(() => assertThrows(() => loadBtfOfProgram(1), DetraceError));
+  assertEquals(message, "cannot open program 1: this needs the capability CAP_SYS_ADMIN");
+  assertEquals(hint, "run it as root, for example with sudo");
 });

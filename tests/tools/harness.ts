@@ -334,6 +334,16 @@ export function withUid<T>(uid: number, fn: () => T): T {
   }
 }
 
+/** Runs something without root's rights, this thread alone: its effective user is another one meanwhile. */
+export function withoutRights<T>(fn: () => T): T {
+  if (libc().control(SETRESUID, -1, 65534, -1, null) !== 0) throw new Error(`setresuid: ${errno()}`);
+  try {
+    return fn();
+  } finally {
+    libc().control(SETRESUID, -1, 0, -1, null);
+  }
+}
+
 /** A directory that is removed at the end of the scope. */
 export class TempDir implements Disposable {
   /** Its path, with all links followed. */
